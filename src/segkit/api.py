@@ -1,0 +1,184 @@
+"""The plugin contract. A plugin is a frozen value that an entry point names; nothing here imports torch.
+
+Each value describes itself in plain data and makes the heavy thing lazily: a `Lazy` is a callable or a
+string "package.module:attribute" that is imported on first use. Entry-point groups: `segkit.architectures`,
+`segkit.losses`, `segkit.datasets`, `segkit.backends`, `segkit.exporters`, `segkit.loggers`,
+`segkit.stages`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Lazy = Callable[..., Any] | str
+
+
+def resolve(lazy: Lazy) -> Any:
+    """The object that a `Lazy` stands for."""
+    if not isinstance(lazy, str):
+        return lazy
+    module, _, attribute = lazy.partition(":")
+    return getattr(importlib.import_module(module), attribute)
+
+
+@dataclass(frozen=True)
+class NoConfig:
+    """For plugins without settings."""
+
+
+@dataclass(frozen=True)
+class Published:
+    """Figures as a paper prints them: shown as published, never as ours."""
+
+    params_m: float | None = None
+    gflops: float | None = None
+    input: str = ""  # as the source states it, for example "3x256x256"
+    source: str = ""
+    note: str = ""  # one sentence: why our count differs
+
+
+@dataclass(frozen=True)
+class Paper:
+    """What a network is cited as."""
+
+    title: str
+    authors: str
+    year: int
+    venue: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """A network: `make(config)` gives an `nn.Module` with `forward(image) -> logits` at input size.
+
+    Convention of every config dataclass: fields `in_channels` and `num_classes` (1 = sigmoid, K = softmax
+    over K channels, background included).
+    """
+
+    name: str
+    summary: str
+    make: Lazy  # config -> torch.nn.Module
+    config: type = NoConfig  # frozen dataclass
+    paper: Paper | None = None
+    published: Published = Published()
+    size: tuple[int, int] = (256, 256)  # the paper's (H, W); profile and export use it
+    multiple: int = 32  # the network pads H and W to a multiple of this by itself
+    fixed_size: Callable[[Any], tuple[int, int] | None] | None = None  # config -> the only size it takes
+    min_train_size: int = 64  # smallest square side for a training step at batch one
+    params: int | None = None  # exact parameter count of the default config
+    recipes: Mapping[str, str] = field(default_factory=dict)  # name -> "package:file.toml"
+    presets: Mapping[str, str] = field(default_factory=dict)  # dataset -> recipe name used by default
+    cards: Mapping[str, str] = field(default_factory=dict)  # reproduction cards, name -> "package:file.toml"
+    paper_counter: tuple[str, Lazy] | None = None  # (name, (module, input_size) -> number)
+    maps: str | None = None  # name of a method image -> {title: (B,1,h,w)} for attention or prompt pictures
+    weights: Lazy | None = None  # the original checkpoint layout; see segkit.engine.weights
+    no_decay: tuple[str, ...] = ("A_log", "A_logs", "D", "Ds", "scale", "gamma")  # spared by decay="weights"
+    notes: tuple[str, ...] = ()  # shown by `plugins show`
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A loss: `make(config)` gives a callable `(logits (B,K,H,W), mask (B,H,W) int64) -> scalar`."""
+
+    name: str
+    summary: str
+    make: Lazy
+    config: type = NoConfig
+    paper: Paper | None = None
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file of a dataset as its host offers it."""
+
+    name: str
+    part: str = "all"
+    urls: tuple[str, ...] = ()
+    hash: str | None = None  # "sha256:…" or "md5:…"
+    size: int | None = None  # bytes
+    members: str = ""  # regular expression of the members that are needed; empty takes all
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset as data: where it is, how pictures and masks pair, what is known to be wrong with it."""
+
+    name: str
+    title: str
+    summary: str
+    modality: str
+    pair: Lazy | None = None  # (root: Path, options) -> list of segkit.data.pairing.Pair
+    generate: Lazy | None = None  # built-in synthetic sets: (count, size, seed) -> iterator of samples
+    classes: tuple[str, ...] = ("background", "lesion")
+    archives: tuple[Archive, ...] = ()
+    default_parts: tuple[str, ...] = ()  # what `fetch` takes without --parts
+    counts: Mapping[str, int] = field(default_factory=dict)  # expected pairs per part or class
+    licence: str = ""
+    terms: str = ""  # shown before a download; asks for --accept-terms if `ask` is set
+    ask: bool = False
+    login: str = ""  # how to get it by hand when no open address exists
+    page: str = ""
+    citation: str = ""
+    defects: tuple[str, ...] = ()
+    variants: tuple[str, ...] = ("original",)
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # e.g. mask_rule -> (rgb, hsv)
+
+
+@dataclass(frozen=True)
+class Backend:
+    """A set of kernels behind `segkit.ops`, found usable by running a tiny problem."""
+
+    name: str
+    summary: str
+    make: Lazy  # () -> object with the kernels it has, see segkit.ops.dispatch
+    devices: tuple[str, ...] = ("cpu",)
+    order: int = 100  # lower is tried first
+    cure: str = ""  # what makes it available
+
+
+@dataclass(frozen=True)
+class Exporter:
+    """A file format to ship: `make()` gives a callable, see segkit.engine.export."""
+
+    name: str
+    summary: str
+    make: Lazy
+    suffix: str
+    extra: str = ""
+    requires: tuple[str, ...] = ()  # import names, checked before work starts
+
+
+@dataclass(frozen=True)
+class Logger:
+    """A tracker of training events: `make(run_folder, settings)` gives an object with `log` and `close`."""
+
+    name: str
+    summary: str
+    make: Lazy
+    extra: str = "track"
+    requires: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A command: `command` is a function with Typer annotations, or a `typer.Typer` with subcommands."""
+
+    name: str
+    summary: str
+    command: Lazy
+    panel: str = "More"
+
+
+CONTRACTS: Mapping[str, type] = {
+    "architectures": Architecture,
+    "losses": Loss,
+    "datasets": Dataset,
+    "backends": Backend,
+    "exporters": Exporter,
+    "loggers": Logger,
+    "stages": Stage,
+}

@@ -1,0 +1,81 @@
+"""From a name and settings to a network. Importing this module does not import torch."""
+
+from __future__ import annotations
+
+import dataclasses
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from segkit import plugins
+from segkit.api import Architecture, resolve
+from segkit.errors import unknown
+from segkit.recipe import Recipe, fill, from_dict, merge, parse_set, read_settings
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def architecture(name: str) -> Architecture:
+    """The description of a network."""
+    value: Architecture = plugins.get("architectures", name)
+    return value
+
+
+def model_config(name: str, settings: dict[str, Any] | None = None) -> Any:
+    """The network's config dataclass with `settings` applied; unknown keys are errors."""
+    return fill(architecture(name).config, settings or {}, path="model")
+
+
+def create(name: str, **config: Any) -> nn.Module:
+    """Build a network by name: `segkit.create("qtseg", num_classes=3)`."""
+    return build(name, model_config(name, config))
+
+
+def build(name: str, config: Any) -> nn.Module:
+    """Build a network from its complete config."""
+    network: nn.Module = resolve(architecture(name).make)(config)
+    return network
+
+
+def config_dict(config: Any) -> dict[str, Any]:
+    """A config dataclass as plain data."""
+    return dataclasses.asdict(config)
+
+
+def recipe_settings(value: Architecture, recipe: str | None) -> dict[str, Any]:
+    """The settings of a recipe of the architecture by name, or of a file."""
+    if recipe is None:
+        return {}
+    if recipe in value.recipes:
+        return _read_resource(value.recipes[recipe])
+    if recipe.endswith((".toml", ".json")):
+        return read_settings(recipe)
+    raise unknown(f"recipe of {value.name}", recipe, value.recipes)
+
+
+def resolve_recipe(
+    name: str,
+    recipe: str | None = None,
+    assignments: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """Defaults < the plugin's recipe < a recipe file < flags < `--set`, checked without torch."""
+    value = architecture(name)
+    settings: dict[str, Any] = {"architecture": name}
+    settings = merge(settings, recipe_settings(value, recipe))
+    settings = merge(settings, flags or {})
+    for assignment in assignments:
+        settings = merge(settings, parse_set(assignment))
+    resolved = from_dict(settings)
+    plugins.get("losses", resolved.loss.name)
+    config = model_config(name, resolved.model)
+    return dataclasses.replace(resolved, model=config_dict(config))
+
+
+def _read_resource(location: str) -> dict[str, Any]:
+    """The TOML file that a plugin names as "package:file.toml"."""
+    package, _, file = location.partition(":")
+    text = resources.files(package).joinpath(file).read_text(encoding="utf-8")
+    return tomllib.loads(text)

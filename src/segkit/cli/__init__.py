@@ -1,0 +1,138 @@
+"""The command line: commands are entry points, and only the one that is called is imported."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from segkit import plugins
+from segkit.api import Stage, resolve
+from segkit.errors import SegkitError, UsageError, unknown
+
+EPILOG = "`--debug` after any command shows tracebacks. Docs: every command has --help with an example."
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in words or bool(os.environ.get("SEGKIT_DEBUG"))
+    words = [word for word in words if word != "--debug"]
+    sys.exit(run(words, debug))
+
+
+def run(words: list[str], debug: bool = False) -> int:
+    """Run one command and return its exit code; errors are one or two lines on stderr."""
+    import typer
+
+    click_error = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+    try:
+        if words[:1] == ["--version"]:
+            return _print_version()
+        return _code(build_app(words)(words, prog_name="segkit", standalone_mode=False))
+    except SegkitError as error:
+        return _fail(error, debug)
+    except click_error as error:  # type: ignore[misc]
+        return _fail(_usage(error, words), debug)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.stderr.write("Stopped.\n")
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _code(result: Any) -> int:
+    return result if isinstance(result, int) else 0
+
+
+def build_app(words: Sequence[str]) -> Callable[..., Any]:
+    """A Typer app in which only the called command is loaded; the others are names with a summary."""
+    import typer
+
+    app = typer.Typer(
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+        help="Train, compare and ship light-weight 2-D medical image segmentation networks.",
+        epilog=EPILOG,
+    )
+    called = _called(words)
+    stages = plugins.names("stages")
+    if called is not None and called not in stages:
+        raise unknown("command", called, stages)
+    for name in _in_order(stages):
+        _register(app, name, load=name in (called, *_completing()))
+    return app
+
+
+def _called(words: Sequence[str]) -> str | None:
+    return next((word for word in words if not word.startswith("-")), None)
+
+
+def _completing() -> tuple[str, ...]:
+    """Under shell completion the words come from the shell, not from our arguments."""
+    if "_SEGKIT_COMPLETE" not in os.environ:
+        return ()
+    typed = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
+    return tuple(typed.split()[1:2])
+
+
+def _in_order(names: list[str]) -> list[str]:
+    """First-party commands in the order a day with segkit has, strangers' after them."""
+    usual = (
+        "demo doctor data train evaluate profile sweep reproduce runs report compare view "
+        "leaderboard zoo audit predict export weights plugins"
+    ).split()
+    return [name for name in usual if name in names] + [n for n in names if n not in usual]
+
+
+def _register(app: Any, name: str, load: bool) -> None:
+    if not load:
+        stage = _summary(name)
+        app.command(name, help=stage.summary, rich_help_panel=stage.panel)(_not_loaded)
+        return
+    import typer
+
+    stage = plugins.get("stages", name)
+    command = resolve(stage.command)
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=name, help=stage.summary, rich_help_panel=stage.panel)
+    else:
+        app.command(name, rich_help_panel=stage.panel)(command)
+
+
+def _summary(name: str) -> Stage:
+    """A stage's description, or the reason why there is none."""
+    try:
+        value: Stage = plugins.get("stages", name)
+    except SegkitError as error:
+        return Stage(name, f"unavailable: {error.why}", _not_loaded, "Unavailable")
+    return value
+
+
+def _not_loaded() -> None:
+    """Stands for a command that this call does not use."""
+
+
+def _usage(error: Any, words: Sequence[str]) -> UsageError:
+    called = _called(words)
+    help_line = f"See: segkit {called} --help" if called else "See: segkit --help"
+    return UsageError(error.format_message().rstrip(), None, help_line)
+
+
+def _print_version() -> int:
+    from segkit import __version__
+
+    print(f"segkit {__version__}")
+    return 0
+
+
+def _fail(error: SegkitError, debug: bool) -> int:
+    if debug:
+        import traceback
+
+        traceback.print_exc()
+    sys.stderr.write(f"error: {error.as_text()}\n")
+    return error.exit_code

@@ -1,0 +1,199 @@
+"""All drawing on the terminal: Rich where a person looks, plain lines where a program reads.
+
+Figures go to stdout; progress, notes and warnings go to stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+@cache
+def out() -> Console:
+    """The console of stdout."""
+    from rich.console import Console
+
+    return Console(soft_wrap=not sys.stdout.isatty(), highlight=False)
+
+
+@cache
+def err() -> Console:
+    """The console of stderr."""
+    from rich.console import Console
+
+    return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False)
+
+
+def say(text: str) -> None:
+    """A line of result on stdout (Rich markup allowed)."""
+    out().print(text)
+
+
+def note(text: str) -> None:
+    """A line of information on stderr."""
+    err().print(text, style="dim" if sys.stderr.isatty() else None)
+
+
+def warn(text: str) -> None:
+    """A warning on stderr."""
+    err().print(f"[yellow]warning:[/] {text}")
+
+
+def emit_json(value: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n")
+
+
+def emit_json_line(value: Any) -> None:
+    """One JSON object on one line, flushed, for programs that read along."""
+    sys.stdout.write(json.dumps(finite(value), ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def finite(value: Any) -> Any:
+    """JSON has no NaN or infinity: they become null."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return value
+
+
+def table(
+    columns: Sequence[str],
+    rows: Sequence[Sequence[Any]],
+    title: str = "",
+    caption: str = "",
+    right: Sequence[str] = (),
+) -> None:
+    """A table: drawn on a terminal, tab-separated when piped. `right` names the columns of figures."""
+    if not sys.stdout.isatty():
+        _plain_table(columns, rows, title)
+        return
+    from rich import box
+    from rich.table import Table
+
+    drawn = Table(title=title or None, caption=caption or None, box=box.SIMPLE_HEAD)
+    drawn.title_justify = drawn.caption_justify = "left"
+    for column in columns:
+        justify = "right" if column in right else "left"
+        drawn.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
+    for row in rows:
+        drawn.add_row(*[str(cell) for cell in row])
+    out().print(drawn)
+
+
+def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str) -> None:
+    from rich.text import Text
+
+    lines = [f"# {title}"] if title else []
+    lines.append("\t".join(columns))
+    for row in rows:
+        lines.append("\t".join(Text.from_markup(str(cell)).plain for cell in row))
+    sys.stdout.write("\n".join(lines) + "\n")
+
+
+class Ticker:
+    """Progress of one task: `advance` as items are done, `describe` to say what is going on."""
+
+    def advance(self, amount: float = 1) -> None:
+        """So many more are done."""
+
+    def describe(self, text: str) -> None:
+        """What is being done now."""
+
+    def total(self, amount: float) -> None:
+        """How many there are, once it is known."""
+
+
+@contextmanager
+def progress(label: str, total: float | None = None, unit: str = "") -> Iterator[Ticker]:
+    """A Rich bar on a terminal, a plain line every few seconds when piped."""
+    if sys.stderr.isatty():
+        with _bar(label, total, unit) as ticker:
+            yield ticker
+    else:
+        plain = _PlainTicker(label, total, unit)
+        yield plain
+        plain.close()
+
+
+@contextmanager
+def _bar(label: str, total: float | None, unit: str) -> Iterator[Ticker]:
+    from rich import progress as rich_progress
+
+    is_bytes = unit == "B"
+    amount: list[Any] = (
+        [rich_progress.DownloadColumn(), rich_progress.TransferSpeedColumn()]
+        if is_bytes
+        else [rich_progress.MofNCompleteColumn()]
+    )
+    columns = [
+        rich_progress.TextColumn("{task.description}"),
+        rich_progress.BarColumn(),
+        *amount,
+        rich_progress.TimeRemainingColumn(),
+    ]
+    with rich_progress.Progress(*columns, console=err(), transient=True) as drawn:
+        task = drawn.add_task(label, total=total)
+
+        class Bar(Ticker):
+            def advance(self, amount: float = 1) -> None:
+                drawn.advance(task, amount)
+
+            def describe(self, text: str) -> None:
+                drawn.update(task, description=text)
+
+            def total(self, amount: float) -> None:
+                drawn.update(task, total=amount)
+
+        yield Bar()
+
+
+class _PlainTicker(Ticker):
+    """A line at the start of long work and every five seconds, for logs."""
+
+    def __init__(self, label: str, total: float | None, unit: str):
+        self.label, self.goal, self.unit = label, total, unit
+        self.done = 0.0
+        self.begun = self.said = time.monotonic()
+
+    def advance(self, amount: float = 1) -> None:
+        self.done += amount
+        if time.monotonic() - self.said > 5:
+            self._say()
+
+    def describe(self, text: str) -> None:
+        self.label = text
+
+    def total(self, amount: float) -> None:
+        self.goal = amount
+
+    def close(self) -> None:
+        if self.said > self.begun:
+            self._say()
+
+    def _say(self) -> None:
+        self.said = time.monotonic()
+        of = f"/{_amount(self.goal, self.unit)}" if self.goal else ""
+        seconds = self.said - self.begun
+        sys.stderr.write(f"{self.label}: {_amount(self.done, self.unit)}{of} ({seconds:.0f} s)\n")
+        sys.stderr.flush()
+
+
+def _amount(value: float, unit: str) -> str:
+    if unit == "B":
+        return f"{value / 1e6:.1f} MB"
+    return f"{value:.0f}{' ' + unit if unit else ''}"

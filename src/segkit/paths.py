@@ -1,0 +1,109 @@
+"""Where things live, and how files are written: to a temporary name, then renamed. Stdlib only."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from segkit.errors import SegkitError
+
+
+def home() -> Path:
+    """`$SEGKIT_HOME` (default `~/.cache/segkit`): raw archives and prepared sets."""
+    return Path(os.environ.get("SEGKIT_HOME") or Path.home() / ".cache" / "segkit").expanduser()
+
+
+def raw(name: str) -> Path:
+    """The folder of a dataset as fetched."""
+    return home() / "raw" / name
+
+
+def prepared(name: str) -> Path:
+    """The folder above all prepared forms of a dataset: `<size>-<resize>-<variant>` below it."""
+    return home() / "prepared" / name
+
+
+def runs() -> Path:
+    """Where runs go unless `--out` says otherwise."""
+    return Path("runs")
+
+
+@contextmanager
+def replacing(path: Path | str) -> Iterator[Path]:
+    """A temporary name beside `path`; on success it takes the place of `path`, else it is gone."""
+    target = Path(path)
+    with _writable(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            temporary.chmod(0o644)
+            temporary.replace(target)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writable(target: Path) -> Iterator[None]:
+    """A full disk or a forbidden folder becomes one line with a cure."""
+    try:
+        yield
+    except PermissionError as error:
+        raise SegkitError(
+            f"cannot write {target}", "permission denied", "Choose another folder with --out."
+        ) from error
+    except OSError as error:
+        if error.errno not in (28, 30, 122):  # no space, read-only file system, over quota
+            raise
+        raise SegkitError(
+            f"cannot write {target}", os.strerror(error.errno), "Free some space or change --out."
+        ) from error
+
+
+def write_text(path: Path | str, text: str) -> Path:
+    """Write a text file whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    return Path(path)
+
+
+def write_json(path: Path | str, value: Any) -> Path:
+    """Write indented JSON whole or not at all."""
+    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def read_json(path: Path | str) -> Any:
+    """Read JSON, or say which file is broken."""
+    path = Path(path)
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise SegkitError(f"{path} is missing") from error
+    except ValueError as error:
+        raise SegkitError(f"{path} is not valid JSON", str(error)) from error
+
+
+def sha256(path: Path | str) -> str:
+    """The SHA-256 of a file, read in blocks."""
+    with open(path, "rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def short_hash(value: Any, length: int = 8) -> str:
+    """A stable short name for a JSON value."""
+    text = json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def natural_key(name: str) -> list[int | str]:
+    """Sort key in which 'a2' comes before 'a10'."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
