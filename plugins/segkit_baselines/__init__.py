@@ -1,4 +1,4 @@
-"""The control group: networks that a reader expects beside the four papers'. One file per network."""
+"""The control group: the networks that a reader expects in the table, one file each."""
 
 from __future__ import annotations
 

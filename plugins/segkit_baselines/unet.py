@@ -1,7 +1,7 @@
 """U-Net (Ronneberger, Fischer and Brox, MICCAI 2015), with batch norm and zero-padded convolutions.
 
-A contracting path of double convolutions and poolings, an expanding path that joins each level's features
-with the upsampled ones from below.
+A contracting path of double convolutions and poolings, an expanding path that joins each level's
+features with the upsampled ones from below.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ def _builtin(
     return Dataset(
         name=name,
         title=title,
-        summary=f"{title}: drawn by segkit, exact masks, any size. For trying things out and for tests.",
+        summary=f"{title}: drawn by segkit, exact masks, any size, no download.",
         modality=modality,
         generate=f"segkit_datasets.{maker}",
         classes=("background", foreground),

@@ -1,4 +1,6 @@
-"""What the synthetic sets draw with: noise fields, irregular outlines, shading. NumPy and OpenCV only."""
+"""What the synthetic sets draw with: noise fields, irregular outlines, shading. NumPy and OpenCV
+only.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ def outline(
     roughness: float,
     stretch: float = 1.5,
 ) -> Field:
-    """A field that is negative inside an irregular star-shaped blob, about a distance near its border."""
+    """A field that is negative inside an irregular star-shaped blob, about a distance near its
+    border.
+    """
     angle = rng.uniform(0, np.pi)
     dy, dx = grid.y - centre[0], grid.x - centre[1]
     along = np.cos(angle) * dx + np.sin(angle) * dy
@@ -110,7 +114,7 @@ def stroke(
     for start, end, width in zip(pixels[:-1], pixels[1:], widths, strict=True):
         ends = [tuple(int(v) for v in np.round(p * 2**shift)) for p in (start, end)]
         cv2.line(
-            canvas, ends[0], ends[1], 255, max(int(round(width * unit)), 1), cv2.LINE_AA, shift
+            canvas, ends[0], ends[1], 255, max(round(float(width * unit)), 1), cv2.LINE_AA, shift
         )
     return canvas.astype(np.float32) / 255
 

@@ -1,7 +1,9 @@
-"""`demo`: pictures like dermoscopy. A pigmented lesion on skin, with all that gets in the way of seeing it.
+"""`demo`: pictures like dermoscopy. A pigmented lesion on skin, with all that gets in the way of
+seeing it.
 
-Skin of several tones, an irregular lesion with network, globules and veil, sometimes of several parts, hairs,
-ruler marks, gel bubbles, a dark frame, low contrast. The mask is exact: the set where the outline is negative.
+Skin of several tones, an irregular lesion with network, globules and veil, sometimes of several
+parts, hairs, ruler marks, gel bubbles, a dark frame, low contrast. The mask is exact: the set where
+the outline is negative.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The siblings of `demo`: endoscopy, ultrasound, nuclei and retinal vessels, each with exact masks."""
+"""The siblings of `demo`: endoscopy, ultrasound, nuclei, retinal vessels; exact masks."""
 
 from __future__ import annotations
 

@@ -1,6 +1,7 @@
 """Losses for segmentation: each takes logits (B, K, H, W) and a mask (B, H, W) of class indices.
 
-K = 1 means a sigmoid and a mask of 0 and 1; K channels mean a softmax over classes, background included.
+K = 1 means a sigmoid and a mask of 0 and 1; K channels mean a softmax over classes, background
+included.
 """
 
 from __future__ import annotations
@@ -12,7 +13,9 @@ from segkit.api import Loss
 
 @dataclass(frozen=True)
 class DiceConfig:
-    """`smooth` is added to both sides of the fraction; `per_image` averages images, else pools them."""
+    """`smooth` is added to both sides of the fraction; `per_image` averages images, else pools
+    them.
+    """
 
     smooth: float = 1.0
     per_image: bool = True

@@ -12,7 +12,7 @@ from segkit.api import NoConfig
 
 
 def jaccard_steps(truth_sorted: Tensor) -> Tensor:
-    """How much the Jaccard loss grows with each further error, errors sorted from large to small."""
+    """How much the Jaccard loss grows with each further error, the largest error first."""
     positives = truth_sorted.sum()
     intersection = positives - truth_sorted.cumsum(0)
     union = positives + (1 - truth_sorted).cumsum(0)

@@ -1,9 +1,9 @@
-"""The plugin contract. A plugin is a frozen value that an entry point names; nothing here imports torch.
+"""The plugin contract: a plugin is a frozen value that an entry point names. Torch-free.
 
-Each value describes itself in plain data and makes the heavy thing lazily: a `Lazy` is a callable or a
-string "package.module:attribute" that is imported on first use. Entry-point groups: `segkit.architectures`,
-`segkit.losses`, `segkit.datasets`, `segkit.backends`, `segkit.exporters`, `segkit.loggers`,
-`segkit.stages`.
+Each value describes itself in plain data and makes the heavy thing lazily: a `Lazy` is a callable
+or a string "package.module:attribute" that is imported on first use. Entry-point groups:
+`segkit.architectures`, `segkit.losses`, `segkit.datasets`, `segkit.backends`, `segkit.exporters`,
+`segkit.loggers`, `segkit.stages`.
 """
 
 from __future__ import annotations
@@ -53,10 +53,10 @@ class Paper:
 
 @dataclass(frozen=True)
 class Architecture:
-    """A network: `make(config)` gives an `nn.Module` with `forward(image) -> logits` at input size.
+    """A network: `make(config)` gives a module with `forward(image) -> logits` at input size.
 
-    Convention of every config dataclass: fields `in_channels` and `num_classes` (1 = sigmoid, K = softmax
-    over K channels, background included).
+    Convention of every config dataclass: fields `in_channels` and `num_classes` (1 = sigmoid, K =
+    softmax over K channels, background included).
     """
 
     name: str
@@ -67,16 +67,19 @@ class Architecture:
     published: Published = Published()
     size: tuple[int, int] = (256, 256)  # the paper's (H, W); profile and export use it
     multiple: int = 32  # the network pads H and W to a multiple of this by itself
-    fixed_size: Callable[[Any], tuple[int, int] | None] | None = None  # config -> the only size it takes
+    # config -> the only (H, W) that the network takes, or None
+    fixed_size: Callable[[Any], tuple[int, int] | None] | None = None
     min_train_size: int = 64  # smallest square side for a training step at batch one
     params: int | None = None  # exact parameter count of the default config
     recipes: Mapping[str, str] = field(default_factory=dict)  # name -> "package:file.toml"
-    presets: Mapping[str, str] = field(default_factory=dict)  # dataset -> recipe name used by default
-    cards: Mapping[str, str] = field(default_factory=dict)  # reproduction cards, name -> "package:file.toml"
-    paper_counter: tuple[str, Lazy] | None = None  # (name, (module, input_size) -> number)
-    maps: str | None = None  # name of a method image -> {title: (B,1,h,w)} for attention or prompt pictures
-    weights: Lazy | None = None  # the original checkpoint layout; see segkit.engine.weights
-    no_decay: tuple[str, ...] = ("A_log", "A_logs", "D", "Ds", "scale", "gamma")  # spared by decay="weights"
+    presets: Mapping[str, str] = field(default_factory=dict)  # dataset -> its default recipe
+    cards: Mapping[str, str] = field(default_factory=dict)  # reproduction cards, like recipes
+    paper_counter: tuple[str, Lazy] | None = None  # (name, (module, (H, W)) -> number)
+    # name of a method image -> {title: (B, 1, h, w)} for attention or prompt pictures
+    maps: str | None = None
+    weights: Lazy | None = None  # the original checkpoint layout, see segkit.engine.weights
+    # parameters that optim.decay = "weights" spares besides norms and biases
+    no_decay: tuple[str, ...] = ("A_log", "A_logs", "D", "Ds", "scale", "gamma")
     notes: tuple[str, ...] = ()  # shown by `plugins show`
 
 
@@ -105,14 +108,18 @@ class Archive:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as data: where it is, how pictures and masks pair, what is known to be wrong with it."""
+    """A dataset as data: where it is, how pictures and masks pair, what is known to be wrong with
+    it.
+    """
 
     name: str
     title: str
     summary: str
     modality: str
     pair: Lazy | None = None  # (root: Path, options) -> list of segkit.data.pairing.Pair
-    generate: Lazy | None = None  # built-in synthetic sets: (count, size, seed) -> iterator of samples
+    generate: Lazy | None = (
+        None  # built-in synthetic sets: (count, size, seed) -> iterator of samples
+    )
     classes: tuple[str, ...] = ("background", "lesion")
     archives: tuple[Archive, ...] = ()
     default_parts: tuple[str, ...] = ()  # what `fetch` takes without --parts
@@ -125,7 +132,9 @@ class Dataset:
     citation: str = ""
     defects: tuple[str, ...] = ()
     variants: tuple[str, ...] = ("original",)
-    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # e.g. mask_rule -> (rgb, hsv)
+    options: Mapping[str, tuple[str, ...]] = field(
+        default_factory=dict
+    )  # e.g. mask_rule -> (rgb, hsv)
 
 
 @dataclass(frozen=True)
@@ -154,7 +163,9 @@ class Exporter:
 
 @dataclass(frozen=True)
 class Logger:
-    """A tracker of training events: `make(run_folder, settings)` gives an object with `log` and `close`."""
+    """A tracker of training events: `make(run_folder, settings)` gives an object with `log` and
+    `close`.
+    """
 
     name: str
     summary: str
@@ -165,7 +176,9 @@ class Logger:
 
 @dataclass(frozen=True)
 class Stage:
-    """A command: `command` is a function with Typer annotations, or a `typer.Typer` with subcommands."""
+    """A command: `command` is a function with Typer annotations, or a `typer.Typer` with
+    subcommands.
+    """
 
     name: str
     summary: str

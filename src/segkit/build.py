@@ -62,15 +62,24 @@ def resolve_recipe(
     flags: Mapping[str, Any] | None = None,
 ) -> Recipe:
     """Defaults < the plugin's recipe < a recipe file < flags < `--set`, checked without torch."""
-    value = architecture(name)
-    settings: dict[str, Any] = {"architecture": name}
+    return resolve_recipe_of(architecture(name), recipe, assignments, flags)
+
+
+def resolve_recipe_of(
+    value: Architecture,
+    recipe: str | None = None,
+    assignments: Sequence[str] = (),
+    flags: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """`resolve_recipe` for a description at hand."""
+    settings: dict[str, Any] = {"architecture": value.name}
     settings = merge(settings, recipe_settings(value, recipe))
     settings = merge(settings, flags or {})
     for assignment in assignments:
         settings = merge(settings, parse_set(assignment))
     resolved = from_dict(settings)
     plugins.get("losses", resolved.loss.name)
-    config = model_config(name, resolved.model)
+    config = fill(value.config, resolved.model, path="model")
     return dataclasses.replace(resolved, model=config_dict(config))
 
 

@@ -52,7 +52,7 @@ def discover(group: str) -> Mapping[str, tuple[Found, ...]]:
 
 
 def _is_same(one: Found, other: Found) -> bool:
-    """The same metadata seen twice on the path (an editable install beside a wheel) is no conflict."""
+    """Metadata seen twice (an editable install beside a wheel) is no conflict."""
     return one.distribution == other.distribution and one.entry.value == other.entry.value
 
 

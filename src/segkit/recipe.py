@@ -1,7 +1,8 @@
 """Recipes: frozen dataclasses, TOML in, JSON out. Stdlib only.
 
-Precedence: defaults < the plugin's recipe < `--recipe FILE` < ordinary flags and `--set a.b=value`. An unknown key, a wrong type or a
-contradiction is a `UsageError` that names the dotted path and what is allowed, before torch is imported.
+Precedence: defaults < the plugin's recipe < `--recipe FILE` < ordinary flags and `--set a.b=value`.
+An unknown key, a wrong type or a contradiction is a `UsageError` that names the dotted path and
+what is allowed, before torch is imported.
 """
 
 from __future__ import annotations
@@ -73,13 +74,17 @@ class ScheduleRecipe:
 
 @dataclass(frozen=True)
 class LossRecipe:
-    """The loss: one name, or several with weights; deep supervision by weights of forward_aux's outputs."""
+    """The loss: one name, or several with weights; deep supervision by weights of forward_aux's
+    outputs.
+    """
 
     name: str = "bce_dice"
     config: dict[str, Any] = field(default_factory=dict)
     extra: tuple[dict[str, Any], ...] = ()  # further terms: {name, weight, config}
     weight: float = 1.0
-    aux_weights: tuple[float, ...] = ()  # empty: forward only; else one weight per output of forward_aux
+    aux_weights: tuple[
+        float, ...
+    ] = ()  # empty: forward only; else one weight per output of forward_aux
     aux_resize: Literal["logits", "target"] = "logits"
     class_weights: tuple[float, ...] = ()
     smooth_border: int = 0  # pixels of label smoothing across the border
@@ -117,7 +122,7 @@ class EvalRecipe:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that a run depends on. The resolved recipe is saved as `recipe.json` in the run."""
+    """Everything that a run depends on; saved, resolved, as `recipe.json` in the run."""
 
     architecture: str = "unet"
     model: dict[str, Any] = field(default_factory=dict)  # complete settings of the network
@@ -235,7 +240,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def parse_set(text: str) -> dict[str, Any]:
-    """One `--set a.b=value` as nested settings; the value is read as TOML, else as a plain string."""
+    """One `--set a.b=value` as nested settings; the value is TOML, else a plain string."""
     key, sign, raw = text.partition("=")
     if not sign or not key.strip():
         raise UsageError(f"--set {text!r} is not understood", "write --set section.key=value")
@@ -257,7 +262,9 @@ def read_settings(path: Path | str) -> dict[str, Any]:
     except OSError as error:
         raise UsageError(f"recipe {path} cannot be read", error.strerror or str(error)) from error
     except ValueError as error:
-        raise UsageError(f"recipe {path} is not valid {path.suffix[1:].upper()}", str(error)) from error
+        raise UsageError(
+            f"recipe {path} is not valid {path.suffix[1:].upper()}", str(error)
+        ) from error
 
 
 def to_dict(recipe: Recipe) -> dict[str, Any]:

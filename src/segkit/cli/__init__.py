@@ -11,7 +11,9 @@ from segkit import plugins
 from segkit.api import Stage, resolve
 from segkit.errors import SegkitError, UsageError, unknown
 
-EPILOG = "`--debug` after any command shows tracebacks. Docs: every command has --help with an example."
+EPILOG = (
+    "`--debug` after any command shows tracebacks. Docs: every command has --help with an example."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -19,7 +21,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words or bool(os.environ.get("SEGKIT_DEBUG"))
     words = [word for word in words if word != "--debug"]
+    if not debug:
+        sys.excepthook = _one_line
     sys.exit(run(words, debug))
+
+
+def _one_line(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """A fault of ours: one line and the way to the traceback, instead of the traceback."""
+    sys.stderr.write(
+        f"error: internal fault, {kind.__name__}: {error}\n"
+        "Run it again with --debug for the traceback, and please report it.\n"
+    )
 
 
 def run(words: list[str], debug: bool = False) -> int:
@@ -48,7 +60,7 @@ def _code(result: Any) -> int:
 
 
 def build_app(words: Sequence[str]) -> Callable[..., Any]:
-    """A Typer app in which only the called command is loaded; the others are names with a summary."""
+    """A Typer app in which only the called command is loaded; the others are summaries."""
     import typer
 
     app = typer.Typer(
@@ -81,10 +93,27 @@ def _completing() -> tuple[str, ...]:
 
 def _in_order(names: list[str]) -> list[str]:
     """First-party commands in the order a day with segkit has, strangers' after them."""
-    usual = (
-        "demo doctor data train evaluate profile sweep reproduce runs report compare view "
-        "leaderboard zoo audit predict export weights plugins"
-    ).split()
+    usual = [
+        "demo",
+        "doctor",
+        "data",
+        "train",
+        "evaluate",
+        "profile",
+        "sweep",
+        "reproduce",
+        "runs",
+        "report",
+        "compare",
+        "view",
+        "leaderboard",
+        "zoo",
+        "audit",
+        "predict",
+        "export",
+        "weights",
+        "plugins",
+    ]
     return [name for name in usual if name in names] + [n for n in names if n not in usual]
 
 

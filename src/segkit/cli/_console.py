@@ -78,7 +78,7 @@ def table(
     caption: str = "",
     right: Sequence[str] = (),
 ) -> None:
-    """A table: drawn on a terminal, tab-separated when piped. `right` names the columns of figures."""
+    """A table: drawn on a terminal, tab-separated when piped; `right` names columns of figures."""
     if not sys.stdout.isatty():
         _plain_table(columns, rows, title)
         return

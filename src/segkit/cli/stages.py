@@ -1,6 +1,7 @@
 """The commands, as entry points. Summaries live here so that `segkit --help` loads no command.
 
-A command's code is in the file of its name; `_stage` points there and nothing is imported before it is called.
+A command's code is in the file of its name; `_stage` points there and nothing is imported before it
+is called.
 """
 
 from __future__ import annotations
