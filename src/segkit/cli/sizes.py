@@ -1,0 +1,24 @@
+"""`--size`: N or HxW, several with commas."""
+
+from __future__ import annotations
+
+import re
+
+from segkit.errors import UsageError
+
+
+def parse_size(text: str) -> tuple[int, int]:
+    """ "256" is a square, "192x256" is height × width."""
+    match = re.fullmatch(r"(\d+)(?:[x×](\d+))?", text.strip())
+    if match is None or int(match[1]) < 1 or int(match[2] or 1) < 1:
+        raise UsageError(
+            f"--size {text!r} is not understood", "write N or HxW, for example 192x256"
+        )
+    return int(match[1]), int(match[2] or match[1])
+
+
+def parse_sizes(text: str | None) -> list[tuple[int, int] | None]:
+    """All sizes of a list; no list is [None]: the network's own size."""
+    if text is None:
+        return [None]
+    return [parse_size(item) for item in text.split(",") if item.strip()] or [None]
