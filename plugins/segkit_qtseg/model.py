@@ -1,0 +1,64 @@
+"""QTSeg: a query-token dual-mix attention network with multi-level feature distribution.
+
+"QTSeg: A Query Token-Based Dual-Mix Attention Framework with Multi-Level Feature Distribution for
+Medical Image Segmentation", arXiv 2412.17241. Written from the published description.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from segkit.nn.padding import run_padded
+from segkit_qtseg.blocks import DMABlock, TwoWayBlock
+from segkit_qtseg.bridge import MLFD
+from segkit_qtseg.decoder import Decoder, Stage
+from segkit_qtseg.encoder import Encoder
+
+if TYPE_CHECKING:
+    from segkit_qtseg import QTSegConfig
+
+
+class QTSeg(nn.Module):
+    """Encoder, feature distribution, decoder; a class's logits: its token times the embedding."""
+
+    multiple = 32
+
+    def __init__(self, config: QTSegConfig):
+        super().__init__()
+        widths = [4 * config.width, 8 * config.width, 16 * config.width]
+        self.encoder = Encoder(config.in_channels, config.width, config.encoder_bn_eps)
+        self.bridge = MLFD(widths) if config.mlfd else nn.Identity()
+        stages = [_stage(config, dim, n) for dim, n in zip(widths, config.blocks, strict=True)]
+        self.decoder = Decoder(widths, config.num_classes, stages)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Image (B,3,H,W) -> logits (B,K,H,W)."""
+        return run_padded(self._segment, image, self.multiple)
+
+    def embed(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Class tokens (B,K,C0) and mask embedding (B,C0,H/2,W/2) of a padded image."""
+        image = image.contiguous(memory_format=torch.channels_last)
+        return self.decoder(self.bridge(self.encoder(image)))
+
+    def _segment(self, image: Tensor) -> Tensor:
+        tokens, embedding = self.embed(image)
+        low = torch.einsum("bkc,bchw->bkhw", tokens, embedding)
+        return F.interpolate(low, size=image.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def build(config: QTSegConfig) -> QTSeg:
+    """The network of a config."""
+    return QTSeg(config)
+
+
+def _stage(config: QTSegConfig, dim: int, count: int) -> Stage:
+    heads, hidden = config.heads, config.token_mlp_dim
+    if config.decoder == "twoway":
+        blocks: list[nn.Module] = [TwoWayBlock(dim, heads, hidden, i == 0) for i in range(count)]
+    else:
+        blocks = [DMABlock(dim, heads, hidden, config.cab, config.sam_kernel) for _ in range(count)]
+    return Stage(dim, heads, blocks)
