@@ -67,4 +67,4 @@ def _flip(array: Any, view: View) -> Any:
         return array.flip(axes)
     import numpy as np
 
-    return np.ascontiguousarray(np.flip(array, axes))
+    return np.ascontiguousarray(np.flip(array, tuple(axes)))

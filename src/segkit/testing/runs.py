@@ -1,0 +1,42 @@
+"""A run folder for tests: real files, an untrained network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from segkit import build
+from segkit.engine.runs import Run, fold_dir, write_run
+from segkit.recipe import from_dict, merge
+
+CARD: dict[str, Any] = {
+    "name": "demo",
+    "title": "Demo",
+    "classes": ["background", "lesion"],
+    "size": [64, 64],
+    "resize": "stretch",
+    "licence": "CC0",
+}
+
+
+def make_run(
+    path: Path,
+    settings: dict[str, Any] | None = None,
+    card: dict[str, Any] | None = None,
+    folds: int = 1,
+    seed: int = 0,
+) -> Run:
+    """A run of a small network with random weights: it loads and predicts as any other."""
+    import torch
+    from safetensors.torch import save_file
+
+    base = {"architecture": "unet", "model": {"width": 4, "levels": 3}, "data": {"size": [64, 64]}}
+    recipe = from_dict(merge(base, settings or {}))
+    run = write_run(path, recipe, {**CARD, **(card or {})}, {"command": "segkit train unet"})
+    for index in range(folds):
+        torch.manual_seed(seed + index)
+        network = build.create(recipe.architecture, **recipe.model)
+        fold = fold_dir(path, index)
+        fold.path.mkdir(parents=True, exist_ok=True)
+        save_file(network.state_dict(), fold.best)
+    return Run(run.path)
