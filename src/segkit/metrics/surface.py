@@ -1,7 +1,8 @@
-"""Surface distances of two masks: HD, HD95, ASSD, NSD. Exact, and equal to medpy's on non-empty pairs.
+"""Surface distances of two masks: HD, HD95, ASSD, NSD. Exact: medpy's values on non-empty pairs.
 
-Empty masks: both empty = distance 0 (NSD 1); one empty = the image diagonal (NSD 0). Distances are in pixels,
-or in the unit of `spacing` (row, column). HD95 is the 95th percentile of both directions' distances together.
+Empty masks: both empty = distance 0 (NSD 1); one empty = the image diagonal (NSD 0). Distances are in
+pixels, or in the unit of `spacing` (row, column). HD95 is the 95th percentile of both directions'
+distances together.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ def nsd(
     *,
     engine: Engine = "auto",
 ) -> float:
-    """Normalised surface distance: the share of both contours that is within `tolerance` of the other."""
+    """Normalised surface distance: the share of both contours within `tolerance` of the other."""
     return all_distances(prediction, truth, spacing, tolerance=tolerance, engine=engine)["nsd"]
 
 
@@ -69,28 +70,62 @@ def all_distances(
             "prediction and truth differ in shape", f"{one.shape} against {other.shape}"
         )
     step = _spacing(spacing)
-    state = empty_state(bool(one.any()), bool(other.any()))
-    if state:
-        return _empty_distances(state, one.shape, step)
-    if engine == "medpy":
-        return _medpy_distances(one, other, step, tolerance)
-    return summarise(*directed(one, other, step, engine), tolerance=tolerance)
+    figures = batch_distances(one[None], other[None], step, tolerance=tolerance, engine=engine)
+    return {name: float(figures[name][0]) for name in DISTANCES}
 
 
-def directed(
+def batch_distances(
     prediction: np.ndarray,
     truth: np.ndarray,
     spacing: tuple[float, float] | None = None,
+    *,
+    tolerance: float = TOLERANCE,
     engine: Engine = "auto",
-) -> tuple[np.ndarray, np.ndarray]:
-    """Distances from each contour pixel to the other contour, both directions; non-empty boolean masks."""
-    if spacing is None and engine in ("auto", "native"):
-        found = kernel.directed(prediction, truth)
-        if found is not None:
-            return found
-        if engine == "native":
-            raise UsageError("--engine native is not available", kernel.reason())
-    return contour.directed(prediction, truth, spacing)
+) -> dict[str, np.ndarray]:
+    """The four figures of each pair of boolean masks (B, H, W), by name."""
+    table = _native(prediction, truth, spacing, tolerance, engine)
+    if table is None:
+        pairs = zip(prediction, truth, strict=True)
+        rows = [_one_pair(one, other, spacing, tolerance, engine) for one, other in pairs]
+        return {name: np.array([row[name] for row in rows], dtype=float) for name in DISTANCES}
+    figures = {name: table[:, kernel.FIGURES.index(name)] for name in DISTANCES}
+    predicted, true = (table[:, kernel.FIGURES.index(f"area_{side}")] > 0 for side in "pt")
+    for i in np.flatnonzero(~(predicted & true)):
+        state = empty_state(bool(predicted[i]), bool(true[i]))
+        for name, value in _empty_distances(state, prediction.shape[1:], spacing).items():
+            figures[name][i] = value
+    return figures
+
+
+def _native(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    spacing: tuple[float, float] | None,
+    tolerance: float,
+    engine: Engine,
+) -> np.ndarray | None:
+    if engine not in ("auto", "native") or (spacing is not None and engine == "auto"):
+        return None
+    found = None if spacing is not None else kernel.measure(prediction, truth, tolerance)
+    if found is None and engine == "native":
+        why = "it measures in pixels only" if spacing is not None else kernel.reason()
+        raise UsageError("the native surface kernel cannot be used", why)
+    return found
+
+
+def _one_pair(
+    one: np.ndarray,
+    other: np.ndarray,
+    spacing: tuple[float, float] | None,
+    tolerance: float,
+    engine: Engine,
+) -> dict[str, float]:
+    state = empty_state(bool(one.any()), bool(other.any()))
+    if state:
+        return _empty_distances(state, one.shape, spacing)
+    if engine == "medpy":
+        return _medpy_distances(one, other, spacing, tolerance)
+    return summarise(*contour.directed(one, other, spacing), tolerance=tolerance)
 
 
 def summarise(
