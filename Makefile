@@ -1,0 +1,43 @@
+# Every target sets up .venv by itself; the versions are pinned in constraints.txt.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+JOBS ?= 2
+
+.PHONY: demo test test-all lint format bench docs wheel clean
+
+demo: $(STAMP)            ## prepare, train, evaluate and report on the built-in pictures
+	$(BIN)/segkit demo
+
+test: $(STAMP)            ## the default tests
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
+
+test-all: $(STAMP)        ## the slow ones too
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+
+lint: $(STAMP)            ## ruff and mypy
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy src plugins
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP)           ## all paired benchmarks; writes benchmarks/results.md
+	$(BIN)/python -m benchmarks
+
+docs: $(STAMP)            ## the documentation site in site/
+	$(BIN)/mkdocs build --strict
+
+wheel: $(STAMP)
+	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
+
+$(STAMP): pyproject.toml constraints.txt hatch_build.py
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[export,web,docs,dev]'
+	touch $(STAMP)
+
+clean:
+	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache
