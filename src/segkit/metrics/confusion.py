@@ -1,8 +1,8 @@
 """Confusion counts and the overlap scores that follow from them.
 
-Counts are kept per image, so that every score exists twice: `_image` (mean over images) and `_pooled` (one
-matrix over all pixels). Empty masks follow one rule: where a score is 0/0 both sides are empty and it is 1;
-where only one side is empty it is 0.
+Counts are kept per image, so that every score exists twice: `_image` (mean over images) and
+`_pooled` (one matrix over all pixels). Empty masks follow one rule: where a score is 0/0 both
+sides are empty and it is 1; where only one side is empty it is 0.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Counts:
 
 
 def counts(prediction: Array, truth: Array) -> Counts:
-    """Counts per image of masks (B, H, W) or one mask (H, W): nonzero is foreground; on the tensors' device."""
+    """Counts per image of masks (B, H, W), or of one (H, W), on their device; nonzero counts."""
     _check(prediction, truth)
     if isinstance(prediction, np.ndarray):
         return _counts_numpy(_stacked(prediction), _stacked(np.asarray(truth)))
@@ -103,7 +103,7 @@ def counts(prediction: Array, truth: Array) -> Counts:
 
 
 def class_counts(prediction: Array, truth: Array, classes: int) -> Counts:
-    """One-versus-rest counts (B, K) of class-index masks (B, H, W), from one confusion matrix per image."""
+    """One-versus-rest counts (B, K) of class-index masks (B, H, W)."""
     _check(prediction, truth)
     p, t = _to_numpy(_stacked(prediction)), _to_numpy(_stacked(truth))
     matrix = np.stack([_matrix(one, other, classes) for one, other in zip(p, t, strict=True)])

@@ -1,8 +1,9 @@
 """Means and ratios over cases, with bootstrap confidence intervals.
 
-Every figure here is a function of sums over cases (a mean: sum of values over number of values; a pooled score: a
-ratio of summed counts). A bootstrap draw is then a row of multiplicities times the table of cases: one matrix
-product serves all figures at once. Cases that share a group (patient, field, duplicate cluster) are drawn together.
+Every figure here is a function of sums over cases (a mean: sum of values over number of values; a
+pooled score: a ratio of summed counts). A bootstrap draw is then a row of multiplicities times the
+table of cases: one matrix product serves all figures at once. Cases that share a group (patient,
+field, duplicate cluster) are drawn together.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Figure:
-    """A figure of a set of cases: columns that are summed over cases, and what is made of the sums."""
+    """Columns that are summed over cases, and what is made of the sums."""
 
     columns: np.ndarray  # (cases, columns)
     of_sums: Callable[[np.ndarray], np.ndarray]  # (..., columns) -> (...)
@@ -137,7 +138,7 @@ def report_all(figures: Mapping[str, Figure], resampler: Resampler) -> dict[str,
 def _bca_ends(
     ends: np.ndarray, drawn: np.ndarray, columns: np.ndarray, figure: Figure
 ) -> np.ndarray:
-    """Efron's bias correction and acceleration; falls back to plain ends where a figure does not vary."""
+    """Efron's bias correction and acceleration; plain ends where a figure does not vary."""
     whole = columns.sum(0)
     value = float(figure.of_sums(whole))
     below = (np.count_nonzero(drawn < value) + np.count_nonzero(drawn <= value)) / (2 * drawn.size)

@@ -1,8 +1,8 @@
 """Surface distances of two masks: HD, HD95, ASSD, NSD. Exact: medpy's values on non-empty pairs.
 
-Empty masks: both empty = distance 0 (NSD 1); one empty = the image diagonal (NSD 0). Distances are in
-pixels, or in the unit of `spacing` (row, column). HD95 is the 95th percentile of both directions'
-distances together.
+Empty masks: both empty = distance 0 (NSD 1); one empty = the image diagonal (NSD 0). Distances are
+in pixels, or in the unit of `spacing` (row, column). HD95 is the 95th percentile of both
+directions' distances together.
 """
 
 from __future__ import annotations
