@@ -1,0 +1,1 @@
+"""Datasets: fetched, paired, prepared once into packed arrays, split without leaks."""

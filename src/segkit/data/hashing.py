@@ -1,0 +1,27 @@
+"""What copies are found by: a 32x32 grey thumbnail and a 64-bit hash of it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+SIDE = 32
+
+
+def thumbnail(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The grey picture averaged (stretched) to 32x32."""
+    small = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def perceptual_hash(small: NDArray[np.uint8]) -> str:
+    """64 signs of low frequencies against their median, as 16 hex digits."""
+    waves = cv2.dct(small.astype(np.float32))[:8, :8].ravel()
+    bits = waves > np.median(waves[1:])
+    return np.packbits(bits).tobytes().hex()
+
+
+def hamming(one: str, other: str) -> int:
+    """In how many of the 64 bits two hashes differ."""
+    return (int(one, 16) ^ int(other, 16)).bit_count()

@@ -1,0 +1,275 @@
+"""Reading pictures and masks of any kind: any mode, any depth, palettes, alpha, EXIF.
+
+Pillow decodes (it tells truncated and damaged files apart from good ones); OpenCV is asked when
+Pillow does not know the format.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from segkit.api import resolve
+from segkit.errors import SegkitError, unknown
+
+Pixels = NDArray[np.uint8] | NDArray[np.uint16]
+Decode = Callable[[Sequence[Pixels]], NDArray[np.uint8]]
+
+# What decoders raise on damaged files.
+DAMAGED = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    ZeroDivisionError,
+    MemoryError,
+    struct.error,
+    cv2.error,
+    Image.DecompressionBombError,
+)
+MAX_PIXELS = 400_000_000
+Image.MAX_IMAGE_PIXELS = None  # the limit above is ours; Pillow's would warn on ordinary slides
+TURNS = {3: 2, 6: 3, 8: 1}  # EXIF orientation -> quarter turns against the clock
+
+
+def read_image(
+    path: Path | str,
+    *,
+    match: tuple[int, int] | None = None,
+    orient: bool = False,
+    at_least: tuple[int, int] | None = None,
+) -> NDArray[np.uint8]:
+    """A picture as uint8 (H,W,3).
+
+    EXIF rotation is applied if the mask's size `match` (H, W) asks for it, or always with `orient`.
+    With `at_least` a large JPEG may be decoded at a half, quarter or eighth, never below that size.
+    """
+    return image_from(_read(path), match=match, orient=orient, at_least=at_least, name=str(path))
+
+
+def read_mask(path: Path | str) -> NDArray[np.uint8]:
+    """A binary mask of any encoding as uint8 (H,W) of 0 and 1."""
+    return union([pixels_from(_read(path), name=str(path))])
+
+
+def _read(path: Path | str) -> bytes:
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise SegkitError(f"{path} cannot be read", error.strerror or str(error)) from error
+
+
+def image_from(
+    data: bytes,
+    *,
+    match: tuple[int, int] | None = None,
+    orient: bool = False,
+    at_least: tuple[int, int] | None = None,
+    name: str = "image",
+) -> NDArray[np.uint8]:
+    """The same as `read_image`, from the bytes of the file."""
+    pixels, stored, turn = _decode(data, name, at_least)
+    rgb = to_rgb(pixels)
+    wants = match is not None and stored != match and stored[::-1] == match
+    return _oriented(rgb, turn) if turn > 1 and (orient or wants) else rgb
+
+
+def pixels_from(data: bytes, name: str = "mask") -> Pixels:
+    """The values as stored: (H,W) or (H,W,C), uint8 or uint16; 1-bit becomes 0/255, a palette its
+    colours.
+    """
+    return _decode(data, name, None)[0]
+
+
+def size_of(data: bytes, name: str = "image") -> tuple[int, int]:
+    """(H, W) as stored, from the header alone."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            return picture.height, picture.width
+    except DAMAGED:
+        shape = pixels_from(data, name).shape
+        return shape[0], shape[1]
+
+
+def _decode(
+    data: bytes, name: str, at_least: tuple[int, int] | None
+) -> tuple[Pixels, tuple[int, int], int]:
+    """Pixels, (H, W) as stored, EXIF orientation."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            stored = (picture.height, picture.width)
+            turn = int(picture.getexif().get(0x0112, 1) or 1) if picture.format != "PNG" else 1
+            return _from_pillow(picture, at_least), stored, turn
+    except Image.UnidentifiedImageError:
+        pixels = _from_opencv(data, name)
+        return pixels, (pixels.shape[0], pixels.shape[1]), 1
+    except DAMAGED as error:
+        reason = str(error).split("\n")[0] or type(error).__name__
+        raise SegkitError(f"{name} cannot be decoded", reason) from error
+
+
+def _from_pillow(picture: Image.Image, at_least: tuple[int, int] | None) -> Pixels:
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ValueError(f"{picture.width}x{picture.height} pixels are more than {MAX_PIXELS:,}")
+    if at_least is not None and picture.format == "JPEG":
+        picture.draft(None, (at_least[1], at_least[0]))
+    if picture.mode == "1":
+        return np.asarray(picture, dtype=np.uint8) * np.uint8(255)
+    if picture.mode == "P":
+        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    elif picture.mode in ("LA", "PA", "La", "RGBa"):
+        picture = picture.convert("RGBA")
+    elif picture.mode.startswith("I") or picture.mode == "F":
+        return _from_wide(np.asarray(picture))
+    elif picture.mode not in ("L", "RGB", "RGBA"):
+        picture = picture.convert("RGB")
+    return np.array(picture, dtype=np.uint8)
+
+
+def _from_wide(values: NDArray[Any]) -> Pixels:
+    """16-bit, 32-bit and float grey: floats in [0, 1] are stretched, the rest is clipped to 16
+    bits.
+    """
+    if np.issubdtype(values.dtype, np.integer):
+        return np.clip(values, 0, 65535).astype(np.uint16)
+    finite = np.nan_to_num(values)
+    scale = 255 if finite.max(initial=0) <= 1 else 1
+    return np.asarray(np.clip(finite * scale, 0, 255), dtype=np.uint8)
+
+
+def _from_opencv(data: bytes, name: str) -> Pixels:
+    pixels: Any
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        kind = "an empty file" if not data else "not a picture, or a damaged one"
+        raise SegkitError(f"{name} cannot be decoded", kind)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        pixels = _from_wide(pixels)
+    if pixels.ndim == 3 and pixels.shape[2] >= 3:
+        order = [2, 1, 0, *range(3, pixels.shape[2])]
+        return np.ascontiguousarray(pixels[..., order])
+    return pixels
+
+
+def to_rgb(pixels: Pixels) -> NDArray[np.uint8]:
+    """uint8 (H,W,3): grey is tripled, constant alpha dropped, other alpha blended on black."""
+    if pixels.dtype == np.uint16:
+        pixels = _to_8_bit(pixels)
+    if pixels.ndim == 2 or pixels.shape[2] == 1:
+        return np.repeat(pixels.reshape(*pixels.shape[:2], 1), 3, axis=2)
+    if pixels.shape[2] == 2:
+        pixels = pixels[..., [0, 0, 0, 1]]
+    if pixels.shape[2] == 4:
+        pixels = _without_alpha(pixels)
+    return np.ascontiguousarray(pixels[..., :3]).astype(np.uint8, copy=False)
+
+
+def _to_8_bit(pixels: NDArray) -> NDArray[np.uint8]:
+    """Scale by the depth that the values use: 8, 10, 12 or 16 bits."""
+    highest = int(pixels.max(initial=0))
+    depth = next(bits for bits in (8, 10, 12, 16) if highest < 1 << bits)
+    return np.round(pixels * (255.0 / ((1 << depth) - 1))).astype(np.uint8)
+
+
+def _without_alpha(pixels: NDArray) -> NDArray:
+    rgb, alpha = pixels[..., :3], pixels[..., 3:]
+    if alpha.min(initial=255) == alpha.max(initial=255):
+        return rgb
+    return np.round(rgb * (alpha / 255.0)).astype(np.uint8)
+
+
+def _oriented(rgb: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
+    if turn in TURNS:
+        return np.ascontiguousarray(np.rot90(rgb, TURNS[turn]))
+    if turn in (5, 7):
+        rgb = rgb.transpose(1, 0, 2)[:: 1 if turn == 5 else -1, :: 1 if turn == 5 else -1]
+        return np.ascontiguousarray(rgb)
+    return np.ascontiguousarray(rgb[:, ::-1] if turn == 2 else rgb[::-1])
+
+
+def single_channel(pixels: Pixels) -> Pixels:
+    """One channel of a mask: equal channels are one, otherwise any colour counts."""
+    if pixels.ndim == 2:
+        return pixels
+    colours = pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
+    return colours.max(axis=2)
+
+
+def binarise(pixels: Pixels) -> NDArray[np.bool_]:
+    """Foreground: value > 0 if the file's maximum is 1, else the upper half of the range."""
+    values = single_channel(pixels)
+    highest = int(values.max(initial=0))
+    if highest <= 1:
+        return values > 0
+    return values > (127 if highest <= 255 else 32767)
+
+
+def union(masks: Sequence[Pixels]) -> NDArray[np.uint8]:
+    """The union of binary masks: all lesions, all nuclei of a picture."""
+    return _union([binarise(mask) for mask in masks])
+
+
+def half_max(masks: Sequence[Pixels]) -> NDArray[np.uint8]:
+    """The union of masks that are cut at half of their own maximum."""
+    cut = []
+    for mask in masks:
+        values = single_channel(mask)
+        cut.append(values > int(values.max(initial=0)) / 2)
+    return _union(cut)
+
+
+def classes(masks: Sequence[Pixels]) -> NDArray[np.uint8]:
+    """Masks that hold class indices; a later file covers an earlier one."""
+    result = single_channel(masks[0]).astype(np.uint8)
+    for mask in masks[1:]:
+        values = single_channel(mask)
+        result = np.where(values > 0, values, result).astype(np.uint8)
+    return result
+
+
+def label_map(masks: Sequence[Pixels]) -> NDArray[np.uint16]:
+    """Instances 1..n in the order of the files, 0 elsewhere."""
+    labels = np.zeros(masks[0].shape[:2], np.uint16)
+    for index, mask in enumerate(masks, start=1):
+        labels[binarise(mask)] = index
+    return labels
+
+
+def _union(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint8]:
+    result = masks[0].copy()
+    for mask in masks[1:]:
+        if mask.shape != result.shape:
+            raise SegkitError(
+                "masks of one picture differ in size", f"{mask.shape}, {result.shape}"
+            )
+        result |= mask
+    return result.astype(np.uint8)
+
+
+RULES: dict[str, Decode] = {"union": union, "half_max": half_max, "classes": classes}
+
+
+def decoder(rule: str) -> Decode:
+    """The mask rule of a name, or of "package.module:function"."""
+    if ":" in rule:
+        found: Decode = resolve(rule)
+        return found
+    if rule not in RULES:
+        raise unknown("mask rule", rule, RULES)
+    return RULES[rule]
