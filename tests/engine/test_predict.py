@@ -10,8 +10,10 @@ from PIL import Image
 
 import segkit
 from segkit.data.geometry import fit
+from segkit.data.pairing import Pair
+from segkit.data.reading import Settings, read_pair
 from segkit.engine.inference import Segmenter
-from segkit.engine.predict import Predictor, load, restore
+from segkit.engine.predict import Predictor, load, open_picture, restore
 from segkit.engine.predict_files import Job, find_pictures, run_job
 from segkit.engine.predict_outputs import figures, overlay
 from segkit.engine.sliding import Sliding, slide, starts
@@ -325,3 +327,16 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("resize", ["stretch", "letterbox"])
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_the_network_sees_what_prepare_stores(tmp_path, resize, suffix):
+    image = np.asarray(Image.fromarray(noise(30, 40)).resize((900, 700), Image.Resampling.BICUBIC))
+    Image.fromarray(image).save(tmp_path / f"a.{suffix}")
+    Image.fromarray(noise(700, 900)[..., 0]).save(tmp_path / "a_mask.png")
+    pair = Pair("a", f"a.{suffix}", ("a_mask.png",))
+    stored = read_pair(pair, tmp_path, Settings((64, 64), resize))
+    opened = open_picture(tmp_path / f"a.{suffix}", (64, 64), resize)
+    np.testing.assert_array_equal(opened.small, stored.rows["images.npy"])
+    assert opened.geometry.original == opened.image.shape[:2] == (700, 900)

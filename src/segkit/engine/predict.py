@@ -6,6 +6,7 @@ No torch here: an ONNX file is run without it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from segkit.data.geometry import Geometry, fit, unfit
 from segkit.data.images import read_image, to_rgb
+from segkit.data.reading import REDUCE
 from segkit.engine.predict_masks import foreground, masks_from
 from segkit.engine.sliding import Sliding, as_numpy, slide
 from segkit.errors import UsageError
@@ -26,17 +28,45 @@ class Predictor:
 
     def __call__(self, image: np.ndarray | Path | str) -> tuple[np.ndarray, np.ndarray]:
         """Mask uint8 (H, W) of class indices; probability float32 (H, W), or (K, H, W)."""
-        picture = as_picture(image)
-        probability = self.probability(picture)
+        probability = self.probability(image)
         mask = masks_from(probability[None], self.segmenter.threshold)[0]
         return mask, probability[0] if probability.shape[0] == 1 else probability
 
-    def probability(self, picture: np.ndarray) -> np.ndarray:
-        """uint8 (H, W, 3) -> float32 (K, H, W)."""
+    def probability(self, image: np.ndarray | Path | str) -> np.ndarray:
+        """A picture -> float32 (K, H, W)."""
         if self.sliding is not None:
-            return slide(self.segmenter, picture, self.sliding)
-        small, geometry = fit(picture, self.segmenter.size, self.segmenter.resize)
+            return slide(self.segmenter, as_picture(image), self.sliding)
+        small, geometry = self._fitted(image)
         return restore(as_numpy(self.segmenter.probabilities(small[None]))[0], geometry)
+
+    def _fitted(self, image: np.ndarray | Path | str) -> tuple[np.ndarray, Geometry]:
+        size, resize = self.segmenter.size, self.segmenter.resize
+        if isinstance(image, np.ndarray):
+            return fit(as_picture(image), size, resize)
+        opened = open_picture(Path(image), size, resize)
+        return opened.small, opened.geometry
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A picture as it is, and as the network gets it."""
+
+    image: np.ndarray
+    small: np.ndarray
+    geometry: Geometry
+
+
+def open_picture(path: Path, size: tuple[int, int], resize: str) -> Opened:
+    """Read a file the way `prepare` does: a large JPEG is decoded reduced before it is resized.
+
+    So the network sees the very pixels that evaluation shows it.
+    """
+    image = read_image(path, orient=True)
+    source, least = image, (size[0] * REDUCE, size[1] * REDUCE)
+    if min(image.shape[0] / least[0], image.shape[1] / least[1]) > 1.5:
+        source = read_image(path, orient=True, at_least=least)
+    small, geometry = fit(source, size, resize)
+    return Opened(image, small, replace(geometry, original=(image.shape[0], image.shape[1])))
 
 
 def load(
@@ -84,11 +114,15 @@ def as_picture(image: np.ndarray | Path | str) -> np.ndarray:
         return read_image(image, orient=True)
     pixels: Any = image
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
-        raise UsageError(f"an array of shape {pixels.shape} is no picture", "expected (H, W[, 1|3|4])")
+        raise UsageError(
+            f"an array of shape {pixels.shape} is no picture", "expected (H, W[, 1|3|4])"
+        )
     if pixels.dtype.kind == "f":
         pixels = (np.clip(pixels, 0, 1) * 255).round().astype(np.uint8)
     if pixels.dtype.name not in ("uint8", "uint16"):
-        raise UsageError(f"an array of {pixels.dtype} is no picture", "expected uint8, uint16, floats")
+        raise UsageError(
+            f"an array of {pixels.dtype} is no picture", "expected uint8, uint16, floats"
+        )
     return to_rgb(pixels)
 
 

@@ -16,10 +16,10 @@ from typing import Any, TypeVar
 import numpy as np
 
 from segkit import paths
-from segkit.data.geometry import Geometry, fit
+from segkit.data.geometry import Geometry
 from segkit.data.images import read_image
 from segkit.engine import predict_outputs as outputs
-from segkit.engine.predict import restore
+from segkit.engine.predict import open_picture, restore
 from segkit.engine.predict_masks import masks_from
 from segkit.engine.sliding import Sliding, as_numpy, slide
 from segkit.errors import SegkitError, UsageError
@@ -165,12 +165,13 @@ def _ahead(
 def _load(picture: Picture, segmenter: Any, job: Job) -> _Loaded | _Failed:
     begun = time.perf_counter()
     try:
-        image = read_image(picture.path, orient=True)
+        if job.sliding is not None:
+            loaded = _Loaded(picture, read_image(picture.path, orient=True))
+        else:
+            opened = open_picture(picture.path, segmenter.size, segmenter.resize)
+            loaded = _Loaded(picture, opened.image, opened.small, opened.geometry)
     except (SegkitError, OSError, ValueError) as error:
         return _Failed(picture, _reason(error))
-    loaded = _Loaded(picture, image)
-    if job.sliding is None:
-        loaded.small, loaded.geometry = fit(image, segmenter.size, segmenter.resize)
     if not job.overlays and job.sliding is None:
         loaded.image = np.empty((0, 0, 3), np.uint8)  # its pixels are not needed any more
     loaded.ms = _since(begun)
