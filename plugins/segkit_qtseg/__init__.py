@@ -72,6 +72,8 @@ ARCHITECTURE = Architecture(
     size=(512, 512),
     multiple=32,
     params=9_214_850,
+    paper_counter=("fvcore flops + activations", "segkit_qtseg.counter:count"),
+    weights="segkit_qtseg.layout:LAYOUTS",
 )
 
 CE_DICE = Loss(

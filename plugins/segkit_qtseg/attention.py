@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segkit.nn.formulas import as_written
+from segkit.nn.precision import at_least_float32, without_autocast
 
 
 def tokens_of(x: Tensor) -> Tensor:
@@ -67,8 +68,8 @@ class ChannelAttention(nn.Module):
 
     def weights(self, tokens: Tensor) -> Tensor:
         """W (B,C,C) of tokens (B,N,C); the sums over N overflow half precision, so never in it."""
-        with torch.autocast(tokens.device.type, enabled=False):
-            x = tokens.to(torch.promote_types(tokens.dtype, torch.float32))
+        with without_autocast(tokens):
+            x = at_least_float32(tokens)
             affinity = x.transpose(1, 2) @ x
             return (affinity if self.gamma is None else -affinity).softmax(dim=-1)
 
@@ -119,11 +120,10 @@ class Position(nn.Module):
     @torch.no_grad()
     def compute(self, size: tuple[int, int]) -> Tensor:
         """sin and cos of 2π (x, y) · G at the cell centres, x and y in [-1, 1]."""
-        g = self.frequencies
-        g = g.to(torch.promote_types(g.dtype, torch.float32))
+        g = at_least_float32(self.frequencies)
         y, x = (2 * (torch.arange(n, dtype=g.dtype, device=g.device) + 0.5) / n - 1 for n in size)
         grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (H,W,2), x first
-        with torch.autocast(g.device.type, enabled=False):
+        with without_autocast(g):
             angle = 2 * math.pi * (grid.flatten(0, 1) @ g)
         return torch.cat([angle.sin(), angle.cos()], dim=-1)
 
