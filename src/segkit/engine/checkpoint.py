@@ -1,0 +1,80 @@
+"""`last.pt` (everything that a fold needs to go on) and `best.safetensors` (weights only).
+
+Both are written whole or not at all.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from segkit import paths
+from segkit.errors import SegkitError, UsageError
+from segkit.recipe import differing_keys
+
+FREE = ("train.save_minutes", "data.cache")  # settings that change nothing in the result
+
+
+def save_last(path: Path, state: Mapping[str, Any]) -> None:
+    """Write the state; the bytes are complete before the old file is replaced."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    with paths.replacing(path) as temporary:
+        temporary.write_bytes(buffer.getbuffer())
+
+
+def load_last(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
+    """Read a state that `save_last` wrote."""
+    try:
+        state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+    except (OSError, RuntimeError, EOFError, ValueError) as error:
+        raise SegkitError(
+            f"{path} cannot be read",
+            str(error).splitlines()[0],
+            "Delete it to begin this fold anew.",
+        ) from error
+    return state
+
+
+def save_best(path: Path, network: nn.Module, notes: Mapping[str, Any]) -> None:
+    """Write the weights with the epoch and score that they stand for."""
+    from safetensors.torch import save
+
+    tensors = {
+        name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, value in network.state_dict().items()
+    }
+    data = save(tensors, metadata={key: str(value) for key, value in notes.items()})
+    with paths.replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def random_state(device: torch.device) -> dict[str, Any]:
+    """The state of torch's generators (data draws need none: they are functions of the sample)."""
+    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    return state
+
+
+def restore_random_state(state: Mapping[str, Any], device: torch.device) -> None:
+    """Put the generators where they were."""
+    torch.set_rng_state(state["cpu"].cpu())
+    if device.type == "cuda" and "cuda" in state:
+        torch.cuda.set_rng_state(state["cuda"].cpu(), device)
+
+
+def refuse_changes(before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Resuming under another recipe would give a run that is neither: name what differs."""
+    changed = [key for key in differing_keys(before, now) if key not in FREE]
+    if changed:
+        raise UsageError(
+            "the recipe is not that of the run",
+            "differs in " + ", ".join(changed),
+            "Resume with the same settings, or start a new run with --out.",
+        )

@@ -1,0 +1,252 @@
+"""A training run: prepare, split, train every fold of every seed, score the test parts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segkit import paths
+from segkit.data.prepare import ensure_prepared
+from segkit.data.splits import Split, split_for
+from segkit.data.store import PreparedSet, open_prepared
+from segkit.engine import checkpoint, distributed, environment, foldjobs, guards, precision
+from segkit.engine.fold import Job
+from segkit.engine.guards import Stop
+from segkit.engine.inference import pick_device
+from segkit.engine.runs import Run, fold_dir, open_run, write_run
+from segkit.errors import SegkitError, UsageError
+from segkit.recipe import Recipe, to_dict
+
+if TYPE_CHECKING:
+    import torch
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a recipe is carried out; nothing here changes a result."""
+
+    folds: Sequence[int] | None = None  # only these; all without
+    seeds: int = 1
+    device: str = "auto"
+    resume: bool = False
+    fold_jobs: int = 1
+    save_minutes: float | None = None
+    workers: int = 1
+    loggers: Sequence[str] = ()
+    strict: bool = False
+    tf32: bool = True
+    command: str = ""
+    score: bool = True  # score the test part at the end
+    prepare_progress: Any = None  # a ticker for the preparation
+
+
+def train(recipe: Recipe, out: Path | str, options: Options = Options()) -> Iterator[Event]:
+    """Train a recipe into the run folder `out`, yielding events; the last one is "done"."""
+    device = distributed.join(options.device) or pick_device(options.device)
+    precision.use_tf32(options.tf32)
+    try:
+        yield from _train(recipe, Path(out), options, device)
+    finally:
+        distributed.leave()
+
+
+def _train(recipe: Recipe, out: Path, options: Options, device: torch.device) -> Iterator[Event]:
+    messages: list[str] = []
+    prepared = _prepared(recipe, options, messages.append)
+    recipe = fit_classes(recipe, prepared, messages.append)
+    run, split = _begin(recipe, prepared, out, options, device)
+    recipe = run.recipe
+    yield from ({"event": "note", "text": text} for text in [*messages, *split.notes])
+    jobs = _jobs(run, split, prepared.root, options, device)
+    waiting = [job for job in jobs if not (options.resume and job.folder.finished)]
+    yield {
+        "event": "start",
+        "run": str(out),
+        "architecture": recipe.architecture,
+        "data": prepared.name,
+        "folds": [[job.seed, job.folder.index] for job in jobs],
+        "finished": len(jobs) - len(waiting),
+        "device": environment.device_name(device),
+        "selection": recipe.train.select_on,
+    }
+    trackers = environment.open_loggers(options.loggers, run) if distributed.is_main() else []
+    with closing(_events(waiting, options, device)) as events, environment.closing_all(trackers):
+        for event in events:
+            for tracker in trackers:
+                tracker.log(event)
+            yield event
+    yield {"event": "done", "run": str(out), "summary": _score(run, options)}
+
+
+def _prepared(recipe: Recipe, options: Options, say: Callable[[str], None]) -> PreparedSet:
+    """The prepared set; one process makes it, the others wait."""
+    if distributed.is_main():
+        ensure_prepared(recipe.data.name, recipe.data, None, options.prepare_progress, say)
+    distributed.wait()
+    return open_prepared(ensure_prepared(recipe.data.name, recipe.data))
+
+
+def fit_classes(
+    recipe: Recipe, prepared: PreparedSet, say: Callable[[str], None] = lambda text: None
+) -> Recipe:
+    """As many logits as the set has classes; one or two for a binary set, as the network has it."""
+    have, need = recipe.model.get("num_classes", 1), len(prepared.classes)
+    if (need == 2 and have in (1, 2)) or have == need:
+        return recipe
+    if have not in (1, 2):
+        raise UsageError(f"model.num_classes is {have}", f"{prepared.name} has {need} classes")
+    say(f"{prepared.name} has {need} classes: the network gets {need} logits")
+    return dataclasses.replace(recipe, model={**recipe.model, "num_classes": need})
+
+
+def _begin(
+    recipe: Recipe, prepared: PreparedSet, out: Path, options: Options, device: torch.device
+) -> tuple[Run, Split]:
+    """The run folder: a new one, or the one that is resumed under the same recipe."""
+    if options.resume and (out / "recipe.json").is_file():
+        run = open_run(out)
+        split = run.split
+        recipe = _selecting(recipe, split)
+        checkpoint.refuse_changes(to_dict(run.recipe), to_dict(recipe))
+        _refuse_other_data(run, prepared)
+    else:
+        split = split_for(prepared, recipe.data, options.strict)
+        recipe = _selecting(recipe, split)
+    plan = {"seeds": _seeds(recipe, options), "folds": _folds(split, options)}
+    if distributed.is_main():
+        if not options.resume:
+            _refuse_existing(out)
+        facts = environment.describe(device, options.command, plan, options.tf32)
+        write_run(out, recipe, card(prepared), facts, split)
+    distributed.wait()
+    return open_run(out), split
+
+
+def _selecting(recipe: Recipe, split: Split) -> Recipe:
+    """A published split may choose its checkpoint on the reported part; the recipe then says so."""
+    if split.selection != "test" or recipe.train.select_on == "test":
+        return recipe
+    return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, select_on="test"))
+
+
+def _refuse_existing(out: Path) -> None:
+    if (out / "recipe.json").exists():
+        raise UsageError(
+            f"{out} is a run already", None, "Go on with --resume, or choose another --out."
+        )
+
+
+def _refuse_other_data(run: Run, prepared: PreparedSet) -> None:
+    if run.card.get("hash") != prepared.manifest.get("hash"):
+        raise SegkitError(
+            f"the prepared set {prepared.root} has changed since the run began",
+            "its manifest has another hash",
+            "Start a new run with --out.",
+        )
+
+
+def card(prepared: PreparedSet) -> dict[str, Any]:
+    """What a run keeps of its data."""
+    keys = ("name", "title", "classes", "size", "resize", "variant", "options", "licence")
+    known = {key: prepared.manifest.get(key) for key in (*keys, "citation", "page", "counts")}
+    more = {"count": len(prepared.ids), "hash": prepared.manifest.get("hash")}
+    return {**known, **more, "root": str(prepared.root)}
+
+
+def _seeds(recipe: Recipe, options: Options) -> list[int]:
+    return [recipe.train.seed + i for i in range(options.seeds)]
+
+
+def _folds(split: Split, options: Options) -> list[int]:
+    there = range(len(split.folds))
+    wanted = list(there if options.folds is None else options.folds)
+    strangers = [index for index in wanted if index not in there]
+    if strangers:
+        raise UsageError(
+            f"there is no fold {strangers[0]}", f"the split has folds 0 to {len(there) - 1}"
+        )
+    return wanted
+
+
+def _jobs(
+    run: Run, split: Split, prepared: Path, options: Options, device: torch.device
+) -> list[Job]:
+    recipe = run.recipe
+    seeds, jobs = _seeds(recipe, options), []
+    for seed in seeds:
+        for index in _folds(split, options):
+            fold = split.folds[index]
+            if not fold.train:
+                raise UsageError(f"fold {index} has no training pictures", f"split '{split.rule}'")
+            job = Job(
+                recipe,
+                fold_dir(run.path, index, seed, len(seeds) > 1),
+                prepared,
+                fold.train,
+                fold.test if recipe.train.select_on == "test" else fold.val,
+                seed,
+                str(device),
+                options.resume,
+                options.workers,
+            )
+            jobs.append(job)
+    return jobs
+
+
+def _events(jobs: list[Job], options: Options, device: torch.device) -> Iterator[Event]:
+    """The events of all folds, one after another or several at a time."""
+    if options.fold_jobs > 1 and len(jobs) > 1:
+        yield from foldjobs.run_parallel(jobs, options.fold_jobs, options.save_minutes)
+        return
+    from segkit.engine.train import train_fold
+
+    stop = Stop(options.save_minutes)
+    with stop.listening():
+        for job in jobs:
+            with guards.memory_errors(job.recipe.train.batch, device):
+                yield from train_fold(job, stop)
+
+
+def _score(run: Run, options: Options) -> dict[str, Any] | None:
+    """The scores of the test parts, once every planned fold is finished."""
+    unfinished = [fold for fold in run.planned if not fold.finished]
+    if not options.score or unfinished or not any(fold.test for fold in run.split.folds):
+        return None
+    distributed.wait()
+    if not distributed.is_main():
+        return None
+    from segkit.engine.evaluate import evaluate_run
+
+    return evaluate_run(run, device=options.device)
+
+
+def remove_run(path: Path) -> None:
+    """Delete a run folder, and only a run folder."""
+    import shutil
+
+    shutil.rmtree(open_run(path).path)
+
+
+def run_name(architecture: str, data: str) -> str:
+    """The usual name of a run."""
+    return f"{architecture}-{data}".replace("/", "-")
+
+
+def free_folder(root: Path, name: str) -> Path:
+    """`root/name`, or with the first free number behind it."""
+    numbers = ["", *(f"-{i}" for i in range(2, 10_000))]
+    return next(root / f"{name}{n}" for n in numbers if not (root / f"{name}{n}").exists())
+
+
+def newest_run(root: Path, name: str) -> Path | None:
+    """The latest of the runs `name`, `name-2`, …"""
+    found = [p.parent for p in root.glob(f"{name}*/recipe.json")]
+    tails = [(p, p.name[len(name) :]) for p in found]
+    fitting = [p for p, tail in tails if not tail or tail.removeprefix("-").isdigit()]
+    return max(fitting, key=lambda path: paths.natural_key(path.name), default=None)

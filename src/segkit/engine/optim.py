@@ -1,0 +1,112 @@
+"""The optimizer from its recipe: which parameters decay, which rest at first, and averaged weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from segkit.errors import UsageError
+from segkit.recipe import OptimRecipe, TrainRecipe
+
+
+def make_optimizer(
+    network: nn.Module, recipe: OptimRecipe, no_decay: Iterable[str] = ()
+) -> torch.optim.Optimizer:
+    """AdamW, Adam or SGD over all parameters, in the implementation that fuses the update."""
+    groups = parameter_groups(network, recipe, no_decay)
+    fused = all(p.device.type in ("cpu", "cuda") for p in network.parameters())
+    shared: dict[str, Any] = {"lr": recipe.lr, "fused": fused or None}
+    if recipe.name == "sgd":
+        return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov, **shared)
+    kind = torch.optim.AdamW if recipe.name == "adamw" else torch.optim.Adam
+    return kind(groups, betas=recipe.betas, eps=recipe.eps, **shared)
+
+
+def parameter_groups(
+    network: nn.Module, recipe: OptimRecipe, no_decay: Iterable[str] = ()
+) -> list[dict[str, Any]]:
+    """All parameters with decay, or (decay = "weights") norms, biases and named ones without."""
+    named = list(network.named_parameters())
+    if recipe.decay == "all":
+        return [{"params": [p for _, p in named], "weight_decay": recipe.weight_decay}]
+    spared = set(no_decay)
+    plain = [p for name, p in named if _is_spared(name, p, spared)]
+    rest = [p for name, p in named if not _is_spared(name, p, spared)]
+    return [
+        {"params": rest, "weight_decay": recipe.weight_decay},
+        {"params": plain, "weight_decay": 0.0},
+    ]
+
+
+def _is_spared(name: str, parameter: Tensor, spared: set[str]) -> bool:
+    return parameter.ndim <= 1 or name.rpartition(".")[2] in spared
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """The same rate for every group."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+class Freezer:
+    """Parameters under a name prefix rest for the first epochs; `full` rests their statistics too."""
+
+    def __init__(self, network: nn.Module, recipe: TrainRecipe):
+        self.network, self.recipe = network, recipe
+        prefix = recipe.freeze
+        self.parameters = [
+            p for name, p in network.named_parameters() if prefix and _below(name, prefix)
+        ]
+        if prefix and not self.parameters:
+            tops = ", ".join(name for name, _ in network.named_children())
+            raise UsageError(f"train.freeze is '{prefix}'", f"no such part; there are: {tops}")
+
+    def rests(self, epoch: int) -> bool:
+        """Whether the part rests in this epoch (from 0)."""
+        return bool(self.parameters) and epoch < self.recipe.freeze_epochs
+
+    def apply(self, epoch: int) -> None:
+        """Set `requires_grad` (and, for `full`, eval mode) for this epoch. Call after `.train()`."""
+        rests = self.rests(epoch)
+        for parameter in self.parameters:
+            parameter.requires_grad_(not rests)
+        if rests and self.recipe.freeze_mode == "full":
+            for name, module in self.network.named_modules():
+                if _below(name, self.recipe.freeze):
+                    module.eval()
+
+
+def _below(name: str, prefix: str) -> bool:
+    return name == prefix or name.startswith(prefix.rstrip(".") + ".")
+
+
+class Average:
+    """An exponential moving average of the weights; buffers (batch-norm statistics) are copied."""
+
+    def __init__(self, network: nn.Module, decay: float):
+        self.decay = decay
+        self.values = {name: value.detach().clone() for name, value in _state(network).items()}
+
+    @torch.no_grad()
+    def update(self, network: nn.Module) -> None:
+        """average ← decay · average + (1 − decay) · weights."""
+        for name, value in _state(network).items():
+            if value.is_floating_point() and isinstance(value, nn.Parameter):
+                self.values[name].lerp_(value, 1 - self.decay)
+            else:
+                self.values[name].copy_(value)
+
+    @torch.no_grad()
+    def swap(self, network: nn.Module) -> None:
+        """Exchange the network's values with the averages; twice restores both."""
+        for name, value in _state(network).items():
+            kept = value.detach().clone()
+            value.data.copy_(self.values[name])
+            self.values[name].copy_(kept)
+
+
+def _state(network: nn.Module) -> dict[str, Tensor]:
+    return dict(network.named_parameters()) | dict(network.named_buffers())
