@@ -31,7 +31,7 @@ def counts_at_levels(found: np.ndarray) -> Counts:
 
 
 def soft_columns(probability: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
-    """Per image: soft Dice (no smoothing), mean absolute and mean squared error of the probability."""
+    """Per image: soft Dice (unsmoothed), mean absolute and squared error of the probability."""
     p = probability.reshape(len(probability), -1)
     y = (truth.reshape(len(truth), -1) != 0).astype(np.float32)
     error = p - y

@@ -1,0 +1,130 @@
+"""All scores of a batch of cases, as columns: one row per case of `cases.csv`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from segkit.metrics import calibration, objects, shape, slices, surface
+from segkit.metrics.confusion import SCORES, Counts, class_counts, counts
+from segkit.metrics.surface import DISTANCES, Engine
+
+EXTRAS = ("cldice", "objects")  # costly scores that only some kinds of pictures need
+LOGIT_HALF = 1.0 / (1.0 + np.exp(-0.5))  # a threshold of 0.5 on the logit instead of p
+EMPTY_STATES = ("both", "pred_only", "truth_only")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which scores are worked out, and how."""
+
+    tolerance: float = surface.TOLERANCE
+    engine: Engine = "auto"
+    extras: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ("background", "foreground")
+    evidence: bool = False  # also what the published conventions need
+
+
+def measure(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    probability: np.ndarray | None = None,
+    images: np.ndarray | None = None,
+    instances: np.ndarray | None = None,
+    wanted: Wanted = Wanted(),
+) -> dict[str, np.ndarray]:
+    """Columns of a batch: class-index masks (B, H, W), foreground probability, pictures.
+
+    The scores are of foreground against background; with more classes, each class follows under
+    its own name (`dice_<class>`).
+    """
+    p, t = prediction != 0, truth != 0
+    found = counts(p, t)
+    columns: dict[str, np.ndarray] = {**found.scores(), **_count_columns(found)}
+    columns.update(surface.batch_distances(p, t, tolerance=wanted.tolerance, engine=wanted.engine))
+    columns["boundary_iou"] = _each(shape.boundary_iou, p, t)
+    columns["empty"] = empty_states(found)
+    columns.update(slices.features(t, images))
+    if probability is not None:
+        columns.update(calibration.soft_columns(probability, truth))
+        columns["confidence"] = 0.5 + np.abs(probability - 0.5).mean((1, 2), dtype=np.float64)
+    if wanted.evidence and probability is not None:
+        columns.update(_evidence(probability, t))
+    columns.update(_extra_columns(p, t, instances, wanted.extras))
+    if len(wanted.classes) > 2:
+        columns.update(_class_columns(prediction, truth, wanted.classes))
+    return columns
+
+
+def empty_states(found: Counts) -> np.ndarray:
+    """Which mask of each case is empty: `both`, `pred_only`, `truth_only` or nothing."""
+    predicted, true = found.area_prediction() > 0, found.area_truth() > 0
+    pairs = zip(predicted, true, strict=True)
+    return np.array([surface.empty_state(bool(p), bool(t)) for p, t in pairs], dtype=object)
+
+
+def join(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The columns of several batches as one table."""
+    parts = list(parts)
+    names = parts[0] if parts else {}
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}
+
+
+def class_names(classes: Sequence[str]) -> list[str]:
+    """Class names as they stand in column names."""
+    return [name.replace(" ", "-").replace("_", "-") for name in classes]
+
+
+def _count_columns(found: Counts) -> dict[str, np.ndarray]:
+    return {
+        "tp": found.tp,
+        "fp": found.fp,
+        "fn": found.fn,
+        "tn": found.tn,
+        "area_truth": found.area_truth(),
+        "area_prediction": found.area_prediction(),
+    }
+
+
+def _each(score: object, p: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return np.array([score(one, other) for one, other in zip(p, t, strict=True)])  # type: ignore[operator]
+
+
+def _evidence(probability: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
+    shifted = counts(probability > LOGIT_HALF, truth)
+    return {
+        "histogram": calibration.histogram(probability, truth),
+        "pre_logit": shifted.precision(),
+        "sen_logit": shifted.sensitivity(),
+    }
+
+
+def _extra_columns(
+    p: np.ndarray, t: np.ndarray, instances: np.ndarray | None, extras: Sequence[str]
+) -> dict[str, np.ndarray]:
+    columns: dict[str, np.ndarray] = {}
+    if "cldice" in extras:
+        columns["cldice"] = _each(shape.cl_dice, p, t)
+    if "objects" in extras:
+        true = t if instances is None else instances
+        rows = [objects.object_scores(one, other) for one, other in zip(p, true, strict=True)]
+        columns.update({name: np.array([row[name] for row in rows]) for name in rows[0]})
+    return columns
+
+
+def _class_columns(
+    prediction: np.ndarray, truth: np.ndarray, classes: Sequence[str]
+) -> dict[str, np.ndarray]:
+    found = class_counts(prediction, truth, len(classes))
+    columns = {}
+    for k, name in list(enumerate(class_names(classes)))[1:]:
+        own = Counts(found.tp[:, k], found.fp[:, k], found.fn[:, k], found.tn[:, k])
+        scores = own.scores()
+        columns.update({f"{score}_{name}": scores[score] for score in SCORES})
+        columns.update({f"{kind}_{name}": getattr(own, kind) for kind in ("tp", "fp", "fn", "tn")})
+    return columns
+
+
+CASE_SCORES = (*SCORES, *DISTANCES, "boundary_iou")

@@ -1,0 +1,255 @@
+"""The protocol lens: the same predictions under every published way of scoring.
+
+Each convention turns per-case evidence (`cases.measure` with `evidence=True`) into the figures
+that a paper would print. The spread between them is what the same masks would be called in each
+paper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from segkit.errors import unknown
+from segkit.metrics import calibration
+from segkit.metrics.confusion import Counts, from_columns
+
+BATCH = 8
+ISIC_LIMIT = 0.65  # ISIC 2018: a Jaccard index below it counts as 0
+
+Columns = Mapping[str, np.ndarray]
+Scores = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Convention:
+    """One way of scoring: `score` takes the columns of all cases."""
+
+    name: str
+    summary: str
+    used_by: str
+    score: Callable[[Columns], Scores]
+    needs: tuple[str, ...] = ()  # columns without which it cannot be worked out
+
+
+def pooled(columns: Columns) -> Scores:
+    """One confusion matrix over all pixels."""
+    whole = from_columns(columns).pooled()
+    return {name: float(value) for name, value in whole.scores().items()}
+
+
+def per_image(columns: Columns) -> Scores:
+    """Mean over images, empty masks by the rule of segkit."""
+    names = ("dice", "iou", "acc", "sen", "spe", "pre", "mae")
+    return {name: _mean(columns[name]) for name in names}
+
+
+def per_batch(columns: Columns, size: int = BATCH) -> Scores:
+    """One matrix per batch of 8 in reading order, then the mean over batches."""
+    every = from_columns(columns)
+    starts = range(0, len(every), size)
+    batches = [_part(every, slice(start, start + size)).pooled() for start in starts]
+    return _means([batch.scores() for batch in batches])
+
+
+def soft(columns: Columns) -> Scores:
+    """Soft Dice at batch 1, hard IoU, precision and recall with the logit cut at 0.5."""
+    return {
+        "dice": _mean(columns["dice_soft"]),
+        "iou": _mean(columns["iou"]),
+        "pre": _mean(columns["pre_logit"]),
+        "sen": _mean(columns["sen_logit"]),
+    }
+
+
+def qtseg(columns: Columns) -> Scores:
+    """Per image on the padded canvas; TP = 0 is replaced by 1."""
+    every = from_columns({name: columns[f"canvas_{name}"] for name in ("tp", "fp", "fn", "tn")})
+    at_least_one = Counts(np.maximum(every.tp, 1), every.fp, every.fn, every.tn)
+    scores = at_least_one.scores()
+    wrong = (every.fp + every.fn) / every.pixels()
+    return {
+        **{name: _mean(scores[name]) for name in ("dice", "iou", "acc")},
+        "mae": _mean(wrong),
+    }
+
+
+def thresholds(columns: Columns) -> Scores:
+    """Mean over images at each of 256 thresholds, then the mean over thresholds."""
+    return {name: float(curve.mean()) for name, curve in _curves(columns).items()}
+
+
+def best_threshold(columns: Columns) -> Scores:
+    """The best of 256 thresholds, chosen on the scored part itself."""
+    return {name: float(curve.max()) for name, curve in _curves(columns).items()}
+
+
+def both_classes(columns: Columns) -> Scores:
+    """The mean of foreground and background, both pooled ("mIoU" of many toolkits)."""
+    whole = from_columns(columns).pooled()
+    front, back = whole.scores(), whole.inverted().scores()
+    return {name: float(front[name] + back[name]) / 2 for name in ("dice", "iou")}
+
+
+def thresholded_jaccard(columns: Columns) -> Scores:
+    """Per image; a Jaccard index below 0.65 counts as 0."""
+    iou = np.asarray(columns["iou"], dtype=float)
+    return {"iou": float(np.where(iou < ISIC_LIMIT, 0.0, iou).mean())}
+
+
+def empty_as(value: float) -> Callable[[Columns], Scores]:
+    """Per image; a case in which either mask is empty counts as `value`; NaN leaves it out."""
+
+    def score(columns: Columns) -> Scores:
+        empty = np.asarray(columns["empty"], dtype=object) != ""
+        names = ("dice", "iou", "acc", "sen", "spe", "pre")
+        filled = {name: np.where(empty, value, columns[name].astype(float)) for name in names}
+        return {name: _mean(column) for name, column in filled.items()}
+
+    return score
+
+
+def original_grid(columns: Columns) -> Scores:
+    """Mean over images on the grid of the original pictures."""
+    names = ("dice", "iou", "acc", "mae", "hd95")
+    return {n: _mean(columns[f"original_{n}"]) for n in names if f"original_{n}" in columns}
+
+
+CONVENTIONS: dict[str, Convention] = {
+    item.name: item
+    for item in (
+        Convention(
+            "segkit",
+            "mean over images; both empty = 1, one empty = 0",
+            "segkit's headline",
+            per_image,
+        ),
+        Convention(
+            "vmpanet",
+            "one matrix over all pixels at 0.5",
+            "VMPANet; MALUNet, EGE-UNet, VM-UNet and their line",
+            pooled,
+        ),
+        Convention(
+            "eamnet",
+            "mean over images; both empty = 1, one empty = 0",
+            "EAM-Net",
+            per_image,
+        ),
+        Convention(
+            "qtseg",
+            "mean over images on the padded square canvas; TP = 0 is replaced by 1",
+            "QTSeg",
+            qtseg,
+            ("canvas_tp",),
+        ),
+        Convention(
+            "dermomamba",
+            "soft Dice and hard IoU at batch 1; precision and recall with the logit cut at 0.5",
+            "DermoMamba, AC-MambaSeg",
+            soft,
+            ("dice_soft", "pre_logit"),
+        ),
+        Convention("batch", "one matrix per batch of 8, mean over batches", "UNeXt", per_batch),
+        Convention(
+            "thresholds",
+            "mean over 256 thresholds of the mean over images",
+            "PraNet's meanDic and meanIoU",
+            thresholds,
+            ("histogram",),
+        ),
+        Convention(
+            "best-threshold",
+            "the best of 256 thresholds, chosen on the scored part",
+            "maxDic; optimistic",
+            best_threshold,
+            ("histogram",),
+        ),
+        Convention(
+            "fg-bg",
+            "mean of foreground and background, pooled",
+            "toolkits whose mIoU includes the background",
+            both_classes,
+        ),
+        Convention(
+            "isic",
+            "mean over images; IoU below 0.65 = 0",
+            "ISIC 2018 challenge (thresholded Jaccard)",
+            thresholded_jaccard,
+        ),
+        Convention(
+            "empty-1", "mean over images; a case with an empty mask = 1", "lenient", empty_as(1.0)
+        ),
+        Convention(
+            "empty-0", "mean over images; a case with an empty mask = 0", "strict", empty_as(0.0)
+        ),
+        Convention(
+            "empty-skipped",
+            "mean over images; cases with an empty mask are left out",
+            "medpy users",
+            empty_as(float("nan")),
+        ),
+        Convention(
+            "original",
+            "mean over images on the original grid",
+            "challenges",
+            original_grid,
+            ("original_dice",),
+        ),
+    )
+}
+
+
+def lens(columns: Columns, names: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The figures under each convention, and the spread of Dice and IoU in points."""
+    chosen = [_convention(name) for name in names] if names else list(CONVENTIONS.values())
+    found: dict[str, Any] = {}
+    for item in chosen:
+        missing = [name for name in item.needs if name not in columns]
+        row: dict[str, Any] = {"summary": item.summary, "used_by": item.used_by}
+        if missing:
+            row["missing"] = f"needs {', '.join(missing)}"
+        else:
+            row["metrics"] = item.score(columns)
+        found[item.name] = row
+    if len(chosen) > 1:
+        found["spread"] = {name: _spread(found, name) for name in ("dice", "iou")}
+    return found
+
+
+def _convention(name: str) -> Convention:
+    if name not in CONVENTIONS:
+        raise unknown("scoring", name, CONVENTIONS)
+    return CONVENTIONS[name]
+
+
+def _spread(found: Mapping[str, Any], score: str) -> dict[str, Any]:
+    values = {
+        name: row["metrics"][score]
+        for name, row in found.items()
+        if score in row.get("metrics", {}) and np.isfinite(row["metrics"][score])
+    }
+    low, high = min(values, key=values.__getitem__), max(values, key=values.__getitem__)
+    return {"points": 100 * (values[high] - values[low]), "lowest": low, "highest": high}
+
+
+def _curves(columns: Columns) -> dict[str, np.ndarray]:
+    levels = calibration.counts_at_levels(np.asarray(columns["histogram"]))
+    return {"dice": levels.dice().mean(0), "iou": levels.iou().mean(0)}
+
+
+def _part(every: Counts, which: slice) -> Counts:
+    return Counts(every.tp[which], every.fp[which], every.fn[which], every.tn[which])
+
+
+def _means(rows: list[dict[str, Any]]) -> Scores:
+    return {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
+
+
+def _mean(values: Any) -> float:
+    array = np.asarray(values, dtype=float)
+    there = array[np.isfinite(array)]
+    return float(there.mean()) if there.size else float("nan")
