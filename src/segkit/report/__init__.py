@@ -1,0 +1,1 @@
+"""What people look at: the HTML report, Markdown and LaTeX, sample pictures, the case browser."""

@@ -1,0 +1,255 @@
+"""What stands in each section of the report, as plain values for the templates."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from segkit.recipe import differing_keys, to_dict
+from segkit.report import charts
+from segkit.report.reading import Entry
+from segkit.report.table import SCORES, Column, Table, as_plain, interval
+from segkit.report.ties import Ties
+
+
+def result(entries: Sequence[Entry], table: Table, compared: Sequence[Ties]) -> dict[str, Any]:
+    """The headline: figures of a single run as cards, several runs as a table."""
+    single = entries[0] if len(entries) == 1 else None
+    columns = [{**vars(column), "sorted": column.key == "dice_image"} for column in table.columns]
+    colours = {entry.label: index for index, entry in enumerate(entries)}
+    rows = [
+        {"cells": [vars(cell) for cell in row], "colour": colours[entry.label] % charts.COLOURS}
+        for row, entry in zip(table.rows, table.entries, strict=True)
+    ]
+    return {
+        "sentence": _sentence(single) if single else "",
+        "cards": _cards(single) if single else [],
+        "badges": _badges(entries),
+        "columns": columns,
+        "rows": rows,
+        "caption": "Best first. 95 % intervals in brackets; the best figure of a column is bold.",
+        "notes": [_tie_note(group) for group in compared],
+    }
+
+
+def _sentence(entry: Entry) -> str:
+    size = " × ".join(str(side) for side in entry.run.recipe.data.size)
+    count = entry.summary.get("n", len(entry.cases))
+    return (
+        f"{entry.architecture} on {entry.run.card.get('title') or entry.data}: "
+        f"{count} test pictures at {size} pixels, none of them seen in training."
+    )
+
+
+def _cards(entry: Entry) -> list[dict[str, str]]:
+    meanings = {
+        "dice_image": "overlap, 1 is perfect",
+        "dice_pooled": "all pixels counted together",
+        "iou_image": "stricter overlap, 1 is perfect",
+        "hd95": "distance of the outlines in pixels",
+    }
+    return [
+        {
+            "what": column.title,
+            "value": as_plain(entry.score(column.key).mean, column.digits),
+            "interval": f"95 %: {interval(entry.score(column.key), column.digits)}",
+            "meaning": meanings[column.key],
+        }
+        for column in SCORES
+        if entry.score(column.key).known
+    ]
+
+
+def _badges(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = []
+    for name in sorted({entry.data for entry in entries}):
+        found.append({"text": f"data: {name}", "why": "the dataset"})
+    for protocol in sorted({entry.protocol for entry in entries} - {""}):
+        found.append({"text": f"protocol: {protocol}", "why": "split, size, selection and scoring"})
+    kinds = {entry.selection for entry in entries}
+    if "val" in kinds:
+        found.append({"text": "selection: validation", "why": "the test part was not looked at"})
+    if "test" in kinds:
+        text = "selection: test part" + ("" if len(kinds) == 1 else " (some runs)")
+        found.append({"text": text, "why": "the checkpoint was chosen on it", "warn": True})
+    return found
+
+
+def _tie_note(group: Ties) -> str:
+    if not group.pairs:
+        return f"{group.data}: {group.note}"
+    tied = sum(pair.p_holm >= 0.05 for pair in group.pairs)
+    text = (
+        f"{group.data}: {len(group.pairs)} pairs of runs compared picture by picture on "
+        f"{group.shared} shared test pictures; {tied} of them cannot be told apart."
+    )
+    finite = [pair.detectable for pair in group.pairs if math.isfinite(pair.detectable)]
+    if finite:
+        text += f" Differences under about {max(finite):.3f} Dice would go unseen on this set."
+    return f"{text} {group.note}".strip()
+
+
+def notices(entries: Sequence[Entry]) -> list[str]:
+    """What a reader must know before the figures."""
+    found = []
+    on_test = [entry.label for entry in entries if entry.selection == "test"]
+    if on_test:
+        found.append(
+            f"The checkpoint of {', '.join(on_test)} was chosen on the test part: the score is "
+            "optimistic and not comparable with one that was chosen on a validation part."
+        )
+    unscored = [entry.label for entry in entries if not entry.metrics]
+    if unscored:
+        found.append(f"Not scored yet: {', '.join(unscored)}. Run: segkit evaluate RUN")
+    for entry in entries:
+        state = entry.run.state
+        if "/" in state and not state.startswith("0/0"):
+            found.append(f"{entry.label}: {state} folds are finished; the rest is still to come.")
+    return found
+
+
+def matrix(entries: Sequence[Entry]) -> dict[str, Any] | None:
+    """Networks against datasets, and what differs between runs of one network; None if neither."""
+    tables = []
+    data = sorted({entry.data for entry in entries})
+    if len(data) > 1:
+        tables.append(_data_matrix(entries, data))
+    tables += [_ablation(runs) for runs in _ablations(entries)]
+    if not tables:
+        return None
+    return {
+        "sentence": "Dice per image, mean and 95 % interval; darker is better.",
+        "tables": tables,
+    }
+
+
+def _data_matrix(entries: Sequence[Entry], data: Sequence[str]) -> dict[str, Any]:
+    rows = []
+    for name in dict.fromkeys(entry.architecture for entry in entries):
+        found = {entry.data: entry for entry in entries if entry.architecture == name}
+        rows.append({"name": name, "cells": [_shaded(found.get(each)) for each in data]})
+    return {"caption": "Networks and datasets", "corner": "Network", "columns": data, "rows": rows}
+
+
+def _shaded(entry: Entry | None) -> dict[str, Any]:
+    score = entry.score("dice_image") if entry else None
+    if score is None or not score.known:
+        return {"text": "–", "interval": "", "shade": 0}
+    shade = round(8 + 42 * max(0.0, min(1.0, score.mean)) ** 3)
+    return {"text": f"{score.mean:.4f}", "interval": interval(score, 3), "shade": shade}
+
+
+def _ablations(entries: Sequence[Entry]) -> list[list[Entry]]:
+    groups: dict[tuple[str, str], list[Entry]] = {}
+    for entry in entries:
+        groups.setdefault((entry.architecture, entry.data), []).append(entry)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _ablation(runs: Sequence[Entry]) -> dict[str, Any]:
+    recipes = [to_dict(entry.run.recipe) for entry in runs]
+    keys = sorted({k for one in recipes[1:] for k in differing_keys(recipes[0], one)})[:8]
+    rows = [
+        {
+            "name": entry.label,
+            "cells": [{"text": _setting(recipe, key)} for key in keys] + [_shaded(entry)],
+        }
+        for entry, recipe in zip(runs, recipes, strict=True)
+    ]
+    caption = f"{runs[0].architecture} on {runs[0].data}: what differs between the runs"
+    return {"caption": caption, "corner": "Run", "columns": [*keys, "Dice"], "rows": rows}
+
+
+def _setting(recipe: dict[str, Any], dotted: str) -> str:
+    value: Any = recipe
+    for part in dotted.split("."):
+        value = value.get(part, "–") if isinstance(value, dict) else "–"
+    return json.dumps(value) if isinstance(value, list | dict) else str(value)
+
+
+def slices(entries: Sequence[Entry]) -> dict[str, Any] | None:
+    """Dice per image by kind and by size of the lesion."""
+    scored = [entry for entry in entries if entry.cases]
+    tables = []
+    for data in dict.fromkeys(entry.data for entry in scored):
+        runs = [entry for entry in scored if entry.data == data]
+        for title, key in (("Kind of case", _kind), ("Size of the truth", _size(runs[0]))):
+            table = _slice_table(runs, key, title, data)
+            if len(table["rows"]) > 1:
+                tables.append(table)
+    if not tables:
+        return None
+    sentence = (
+        "Where the networks are strong and weak: mean Dice per image of parts of the test set."
+    )
+    return {"sentence": sentence, "tables": tables}
+
+
+def _kind(row: dict[str, Any]) -> str:
+    return str(row.get("cls") or "")
+
+
+def _size(entry: Entry) -> Any:
+    areas = [row["area_truth"] / max(1.0, row["height"] * row["width"]) for row in entry.cases]
+    filled = [area for area in areas if area > 0]
+    low, high = np.quantile(filled, [1 / 3, 2 / 3]) if filled else (0.0, 0.0)
+
+    def name(row: dict[str, Any]) -> str:
+        share = row["area_truth"] / max(1.0, row["height"] * row["width"])
+        if share == 0:
+            return "0 nothing to find"
+        if share <= low:
+            return f"1 small (up to {low:.1%} of the picture)"
+        return f"2 medium (up to {high:.1%})" if share <= high else f"3 large (over {high:.1%})"
+
+    return name
+
+
+def _slice_table(runs: Sequence[Entry], key: Any, title: str, data: str) -> dict[str, Any]:
+    names = sorted({key(row) for entry in runs for row in entry.cases} - {""})
+    rows = []
+    for name in names:
+        members = [[r["dice"] for r in entry.cases if key(r) == name] for entry in runs]
+        cells = [str(max(len(values) for values in members))]
+        cells += [as_plain(float(np.mean(values)) if values else math.nan, 3) for values in members]
+        rows.append(
+            {"name": name.lstrip("0123 ") if title.startswith("Size") else name, "cells": cells}
+        )
+    columns = ["pictures", *(entry.label for entry in runs)]
+    return {"caption": f"{title}, {data}", "corner": title, "columns": columns, "rows": rows}
+
+
+def details(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """What each run depends on: command, data card, environment, settings."""
+    return [
+        {
+            "title": f"{entry.label}: {entry.architecture} on {entry.data}",
+            "command": entry.run.environment.get("command", ""),
+            "blocks": [
+                {"title": "Data", "rows": _flat(entry.run.card)},
+                {"title": "Cost", "rows": _flat(entry.cost)},
+                {"title": "Environment", "rows": _flat(entry.run.environment, skip=("command",))},
+            ],
+            "recipe": json.dumps(to_dict(entry.run.recipe), indent=2, ensure_ascii=False),
+        }
+        for entry in entries
+    ]
+
+
+def _flat(
+    values: dict[str, Any], skip: Sequence[str] = (), limit: int = 300
+) -> list[tuple[str, str]]:
+    rows = []
+    for key, value in values.items():
+        if key in skip or value in (None, "", [], {}):
+            continue
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        rows.append((key.replace("_", " "), text if len(text) <= limit else text[:limit] + " …"))
+    return rows
+
+
+__all__ = ["Column", "details", "matrix", "notices", "result", "slices"]

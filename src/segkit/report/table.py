@@ -1,0 +1,220 @@
+"""The table of runs: one place for its columns, shared by HTML, Markdown and LaTeX."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segkit.report.reading import Entry, Score
+from segkit.report.ties import Ties
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column: its words, where its score comes from, how it is written."""
+
+    key: str
+    title: str
+    meaning: str
+    digits: int = 0
+    numeric: bool = True
+    higher: bool | None = None  # which end is better; None: neither
+    scale: float = 1.0
+
+
+SCORES = (
+    Column(
+        "dice_image",
+        "Dice (per image)",
+        "Mean over the pictures of each one's Dice.",
+        4,
+        higher=True,
+    ),
+    Column(
+        "dice_pooled", "Dice (pooled)", "One count over all pixels of all pictures.", 4, higher=True
+    ),
+    Column(
+        "iou_image", "IoU (per image)", "Mean over the pictures of each one's IoU.", 4, higher=True
+    ),
+    Column(
+        "hd95", "HD95 (px)", "95th percentile of the distance of the outlines.", 2, higher=False
+    ),
+)
+COSTS = (
+    Column("params", "Params (M)", "Parameters in millions.", 3, higher=False, scale=1e-6),
+    Column("flops", "GFLOPs", "2 × MACs + scan, one picture.", 3, higher=False, scale=1e-9),
+)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell: text to read, value to sort by."""
+
+    text: str
+    value: float | None = None
+    interval: str = ""
+    best: bool = False
+    numeric: bool = False
+    badge: bool = False
+    warn: bool = False
+    head: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Columns and rows in the order of Dice per image, best first."""
+
+    columns: list[Column]
+    rows: list[list[Cell]]
+    entries: list[Entry]
+
+
+def build_table(entries: Sequence[Entry], compared: Sequence[Ties]) -> Table:
+    """All runs, best first; columns that say the same of every run are left out."""
+    ordered = sorted(entries, key=_rank)
+    letters = {label: text for group in compared for label, text in group.letters.items()}
+    shown = [column for column in (*SCORES, *COSTS) if any(_known(e, column) for e in ordered)]
+    best = {column.key: _best(ordered, column) for column in shown}
+    rows = []
+    for entry in ordered:
+        row = [Cell(entry.label, head=True), Cell(entry.architecture), Cell(entry.data)]
+        row += [_figure(entry, column, best[column.key]) for column in shown]
+        row += [Cell(letters.get(entry.label, "")), _selection(entry), Cell(_count(entry))]
+        rows.append(row)
+    columns = [
+        Column("run", "Run", "The folder of the run.", numeric=False),
+        Column("architecture", "Network", "The architecture.", numeric=False),
+        Column("data", "Data", "The dataset.", numeric=False),
+        *shown,
+        Column("ties", "Ties", "Runs that share a letter cannot be told apart.", numeric=False),
+        Column("selection", "Chosen on", "The part that chose the checkpoint.", numeric=False),
+        Column("n", "Pictures", "Test pictures.", numeric=False),
+    ]
+    return _without_empty(Table(columns, rows, ordered))
+
+
+def _rank(entry: Entry) -> tuple[str, float]:
+    dice = entry.score("dice_image").mean
+    return entry.data, -dice if math.isfinite(dice) else math.inf
+
+
+def _without_empty(table: Table) -> Table:
+    """Ties are left out where there are none."""
+    kept = [
+        place
+        for place, column in enumerate(table.columns)
+        if column.key != "ties" or any(row[place].text for row in table.rows)
+    ]
+    rows = [[row[place] for place in kept] for row in table.rows]
+    return Table([table.columns[place] for place in kept], rows, table.entries)
+
+
+def value_of(entry: Entry, column: Column) -> Score:
+    """The score or cost of a run for a column."""
+    if column.key in entry.cost:
+        return Score(entry.cost[column.key] * column.scale)
+    return entry.score(column.key)
+
+
+def _known(entry: Entry, column: Column) -> bool:
+    return value_of(entry, column).known
+
+
+def _best(entries: Sequence[Entry], column: Column) -> float:
+    values = [value_of(entry, column).mean for entry in entries]
+    finite = [value for value in values if math.isfinite(value)]
+    if len(finite) < 2 or column.higher is None or len({entry.data for entry in entries}) > 1:
+        return math.nan
+    return max(finite) if column.higher else min(finite)
+
+
+def _figure(entry: Entry, column: Column, best: float) -> Cell:
+    score = value_of(entry, column)
+    if not score.known:
+        return Cell("–", numeric=True)
+    text = f"{score.mean:.{column.digits}f}"
+    return Cell(text, score.mean, interval(score, column.digits), score.mean == best, numeric=True)
+
+
+def interval(score: Score, digits: int) -> str:
+    """The 95 % interval in brackets, or nothing."""
+    if not (math.isfinite(score.low) and math.isfinite(score.high)):
+        return ""
+    return f"[{score.low:.{digits}f}, {score.high:.{digits}f}]"
+
+
+def _selection(entry: Entry) -> Cell:
+    on_test = entry.selection == "test"
+    return Cell("test part!" if on_test else "validation", badge=True, warn=on_test)
+
+
+def _count(entry: Entry) -> str:
+    return str(entry.summary.get("n", len(entry.cases) or "–"))
+
+
+def as_markdown(table: Table) -> str:
+    """The table for a README or an appendix."""
+    return _text_table(
+        table,
+        lambda cells: "| " + " | ".join(cells) + " |",
+        lambda cell: f"**{_plain(cell)}**" if cell.best else _plain(cell),
+        rule="| " + " | ".join("---:" if c.numeric else "---" for c in table.columns) + " |",
+    )
+
+
+def _plain(cell: Cell) -> str:
+    return f"{cell.text} {cell.interval}".strip().replace("|", "\\|")
+
+
+def _text_table(
+    table: Table,
+    join: Callable[[list[str]], str],
+    write: Callable[[Cell], str],
+    rule: str,
+) -> str:
+    head = join([column.title for column in table.columns])
+    body = [join([write(cell) for cell in row]) for row in table.rows]
+    return "\n".join([head, rule, *body]) + "\n"
+
+
+LATEX = str.maketrans(
+    {
+        "\\": r"\textbackslash{}",
+        "&": r"\&",
+        "%": r"\%",
+        "$": r"\$",
+        "#": r"\#",
+        "_": r"\_",
+        "{": r"\{",
+        "}": r"\}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "–": "--",
+        "×": r"$\times$",
+    }
+)
+
+
+def as_latex(table: Table) -> str:
+    """The table as LaTeX (package booktabs)."""
+    layout = "".join("r" if column.numeric else "l" for column in table.columns)
+    body = _text_table(
+        table,
+        lambda cells: " & ".join(cells) + r" \\",
+        lambda cell: rf"\textbf{{{_latex(cell)}}}" if cell.best else _latex(cell),
+        rule=r"\midrule",
+    )
+    lines = [rf"\begin{{tabular}}{{{layout}}}", r"\toprule", body.rstrip(), r"\bottomrule"]
+    return "\n".join([*lines, r"\end{tabular}"]) + "\n"
+
+
+def _latex(cell: Cell) -> str:
+    text = cell.text.translate(LATEX)
+    return rf"{text} {{\scriptsize {cell.interval}}}" if cell.interval else text
+
+
+def as_plain(value: Any, digits: int = 4) -> str:
+    """A number with digits, a dash for nothing."""
+    return f"{value:.{digits}f}" if isinstance(value, float) and math.isfinite(value) else "–"
