@@ -8,7 +8,6 @@ from typing import Annotated, Any
 import typer
 
 from segkit.cli import _console as console
-from segkit.errors import UsageError
 
 COLUMNS = (
     "architecture",
@@ -54,12 +53,16 @@ def command(
 
     Example: segkit profile dermomamba vmpanet unet --size 256 --count-only
     """
-    from segkit.cli.sizes import parse_sizes
+    from segkit.cli.sizes import model_settings, parse_sizes
     from segkit.engine.profile import Settings, profile_many
 
     sizes = parse_sizes(size)
     settings = Settings(
-        batch=batch, device=device, model=_model_settings(set_ or []), measure=measure, tree=tree
+        batch=batch,
+        device=device,
+        model=model_settings(set_ or [], "profile"),
+        measure=measure,
+        tree=tree,
     )
     documents = []
     with _backend(backend), console.progress("profile", len(architectures) * len(sizes)) as bar:
@@ -76,19 +79,6 @@ def command(
         _show_one(documents[0], depth)
     else:
         _show_many(documents, depth)
-
-
-def _model_settings(assignments: list[str]) -> dict[str, Any]:
-    """`--set model.key=value` only: nothing else of a recipe changes what a network costs."""
-    from segkit.recipe import merge, parse_set
-
-    settings: dict[str, Any] = {}
-    for assignment in assignments:
-        parsed = parse_set(assignment)
-        if set(parsed) != {"model"}:
-            raise UsageError(f"--set {assignment}", "profile takes settings of model. only")
-        settings = merge(settings, parsed["model"])
-    return settings
 
 
 def _backend(name: str | None) -> Any:

@@ -1,10 +1,12 @@
-"""`--size`: N or HxW, several with commas."""
+"""Options that several commands read alike: `--size` and `--set model.KEY=VALUE`."""
 
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from segkit.errors import UsageError
+from segkit.recipe import merge, parse_set
 
 
 def parse_size(text: str) -> tuple[int, int]:
@@ -22,3 +24,14 @@ def parse_sizes(text: str | None) -> list[tuple[int, int] | None]:
     if text is None:
         return [None]
     return [parse_size(item) for item in text.split(",") if item.strip()] or [None]
+
+
+def model_settings(assignments: list[str], command: str) -> dict[str, Any]:
+    """`--set model.key=value` only: where nothing else of a recipe has a meaning."""
+    settings: dict[str, Any] = {}
+    for assignment in assignments:
+        parsed = parse_set(assignment)
+        if set(parsed) != {"model"}:
+            raise UsageError(f"--set {assignment}", f"{command} takes settings of model. only")
+        settings = merge(settings, parsed["model"])
+    return settings

@@ -17,6 +17,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from segkit.engine.counting_rules import Cost, base_name, cost_of, is_known
+from segkit.ops import using_backend
 
 COUNTED = ("conv", "conv_transposed", "linear", "matmul", "attention", "scan")
 
@@ -66,7 +67,8 @@ def count(module: nn.Module, input_size: Sequence[int], method: str = "forward")
     was_training = module.training
     module.eval()
     try:
-        return _count(module, method, shape, device, dtype)
+        with using_backend("torch"):  # scans as one operator each, whatever a caller has forced
+            return _count(module, method, shape, device, dtype)
     finally:
         module.train(was_training)
 

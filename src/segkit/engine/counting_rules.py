@@ -16,6 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from segkit.ops import flops
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -28,12 +30,6 @@ class Cost:
 
 
 Rule = Callable[[tuple[Any, ...], dict[str, Any], Any], Cost]
-
-
-def scan_cost(batch_channels: int, steps: int, states: int, macs: int = 0) -> Cost:
-    """A selective scan: 9 operations per state update, and one skip (D·u) per channel and step."""
-    updates = batch_channels * steps * states
-    return Cost("scan", macs, updates, 9 * updates + batch_channels * steps)
 
 
 def _product(shape: Sequence[int]) -> int:
@@ -159,9 +155,17 @@ def _is_view(func: Any) -> bool:
 
 
 def _selective_scan(args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Cost:
-    """u is (B, D, L), A is (D, N)."""
-    u, states = args[0], args[2]
-    return scan_cost(_product(u.shape[:2]), int(u.shape[-1]), int(states.shape[-1]))
+    u, A = args[0].shape, args[2].shape
+    updates = flops.scan_updates(u, A)
+    return Cost("scan", 0, updates, flops.update_flops(updates, A[1]))
 
 
-SCAN_RULES: dict[str, Rule] = {"segkit::selective_scan": _selective_scan}
+def _ss2d(args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Cost:
+    """The core of SS2D: its projections are MACs, its four scans are state updates."""
+    x, w_x, w_dt, _, A = (item.shape for item in args[:5])
+    updates = flops.ss2d_updates(x, A)
+    macs = flops.ss2d_macs(x, w_x, w_dt)
+    return Cost("scan", macs, updates, flops.update_flops(updates, A[1]))
+
+
+SCAN_RULES: dict[str, Rule] = {"segkit::selective_scan": _selective_scan, "segkit::ss2d": _ss2d}

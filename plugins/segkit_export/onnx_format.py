@@ -1,0 +1,156 @@
+"""ONNX through torch's dynamo exporter: one graph for any batch and size, run by ONNX Runtime."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+
+from segkit.engine.export import Options
+from segkit.engine.export_gate import Runner
+from segkit.engine.export_subject import HalfPrecision, Subject
+from segkit.engine.export_trace import naming_failures, quiet, trace
+
+OPSET = 20
+
+
+class OnnxFormat:
+    """`segkit export … --to onnx`."""
+
+    precisions = ("float32", "fp16", "int8")
+
+    def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
+        """Trace, convert, simplify, describe, save."""
+        model = convert(subject, half=options.precision == "fp16")
+        if options.precision == "int8":
+            from segkit_export.onnx_int8 import quantise
+
+            model = quantise(model, subject)
+        describe(model, subject)
+        onnx.save(model, path)
+        return facts(model)
+
+    def load(self, path: Path, options: Options) -> Runner:
+        """ONNX Runtime on the CPU."""
+        return session_runner(path)
+
+
+def convert(subject: Subject, half: bool = False) -> onnx.ModelProto:
+    """The network as an ONNX model with symbolic batch, height and width."""
+    if half:
+        import copy
+        from dataclasses import replace
+
+        subject = replace(subject, network=HalfPrecision(copy.deepcopy(subject.network)))
+    program = trace(subject, backend="export")
+    with naming_failures(subject.card["architecture"]), quiet():
+        converted = torch.onnx.export(
+            program,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["image"],
+            output_names=["logits"],
+            verbose=False,
+        )
+    assert converted is not None
+    model = simplify(converted.model_proto)
+    _name_dimensions(model, subject)
+    return model
+
+
+def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
+    """onnxsim's form where the package is there and the graph gets smaller."""
+    for node in _nodes(model.graph):
+        node.doc_string = ""
+        del node.metadata_props[:]
+    for item in [*model.graph.value_info, *model.graph.initializer, *model.graph.input]:
+        del item.metadata_props[:]
+    return model
+
+
+def _name_dimensions(model: onnx.ModelProto, subject: Subject) -> None:
+    """Call the free dimensions what they are: batch, height, width."""
+    inside = subject.card["preprocessing"] == "inside"
+    names = ["batch", "height", "width", ""] if inside else ["batch", "", "height", "width"]
+    for value, labels in ((model.graph.input[0], names), (model.graph.output[0], _OUTPUT)):
+        for dimension, label in zip(value.type.tensor_type.shape.dim, labels, strict=True):
+            if label and not dimension.HasField("dim_value"):
+                dimension.dim_param = label
+
+
+_OUTPUT = ["batch", "", "height", "width"]
+
+
+def describe(model: onnx.ModelProto, subject: Subject) -> None:
+    """The card goes into the metadata: `segkit` is all of it as JSON, the rest is for people."""
+    card = subject.card
+    model.producer_name, model.producer_version = "segkit", card["producer"].split()[-1]
+    model.doc_string = f"{card['summary']} {card['notice']}"
+    for key, value in _metadata(card).items():
+        entry = model.metadata_props.add()
+        entry.key, entry.value = key, value
+
+
+def _metadata(card: dict[str, Any]) -> dict[str, str]:
+    plain = ("architecture", "normalise", "colour", "resize", "threshold", "precision", "notice")
+    return {
+        "segkit": json.dumps(card, ensure_ascii=False),
+        "size": "x".join(map(str, card["size"])),
+        "classes": ", ".join(card["classes"]),
+        **{key: str(card[key]) for key in plain},
+    }
+
+
+def facts(model: onnx.ModelProto) -> dict[str, Any]:
+    """What the report says of the graph."""
+    weights = sum(_weight_bytes(graph) for graph in _graphs(model.graph))
+    return {
+        "opset": next(
+            item.version for item in model.opset_import if item.domain in ("", "ai.onnx")
+        ),
+        "nodes": sum(1 for _ in _nodes(model.graph)),
+        "graph_bytes": model.ByteSize() - weights,
+        "scans": sum(node.op_type == "Scan" for node in _nodes(model.graph)),
+        "dynamic": [
+            dimension.dim_param
+            for dimension in model.graph.input[0].type.tensor_type.shape.dim
+            if dimension.dim_param
+        ],
+    }
+
+
+def _weight_bytes(graph: onnx.GraphProto) -> int:
+    return sum(len(item.raw_data) for item in graph.initializer)
+
+
+def _graphs(graph: onnx.GraphProto) -> Any:
+    """The graph and the bodies of its scans and branches."""
+    yield graph
+    for node in graph.node:
+        for attribute in node.attribute:
+            if attribute.HasField("g"):
+                yield from _graphs(attribute.g)
+
+
+def _nodes(graph: onnx.GraphProto) -> Any:
+    return (node for part in _graphs(graph) for node in part.node)
+
+
+def session_runner(model: Path | bytes) -> Runner:
+    """A callable over an ONNX Runtime session on the CPU."""
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(3)
+    session = onnxruntime.InferenceSession(
+        model if isinstance(model, bytes) else str(model), providers=["CPUExecutionProvider"]
+    )
+    name = session.get_inputs()[0].name
+
+    def run(images: np.ndarray) -> np.ndarray:
+        return session.run(None, {name: np.ascontiguousarray(images)})[0]
+
+    return run
