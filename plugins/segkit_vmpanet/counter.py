@@ -24,14 +24,33 @@ def count(network: VMPANet, size: tuple[int, int]) -> int:
 def count_modules(network: VMPANet, size: tuple[int, int]) -> dict[str, int]:
     """The same by kind of module."""
     totals: dict[str, int] = {}
+    for _, kind, operations in _calls(network, size):
+        totals[kind] = totals.get(kind, 0) + operations
+    return totals
 
-    def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        for kind, operations in _RULES[type(module)](module, inputs[0], output).items():
-            totals[kind] = totals.get(kind, 0) + operations
 
-    hooks = [
-        module.register_forward_hook(hook) for module in network.modules() if type(module) in _RULES
-    ]
+def count_parts(network: VMPANet, size: tuple[int, int]) -> dict[str, int]:
+    """The same by encoder, decoder, fusion and head: {"encoders.0": …}."""
+    totals: dict[str, int] = {}
+    for name, _, operations in _calls(network, size):
+        part = ".".join(name.split(".")[:2])
+        totals[part] = totals.get(part, 0) + operations
+    return totals
+
+
+def _calls(network: VMPANet, size: tuple[int, int]) -> list[tuple[str, str, int]]:
+    """Name, kind and operations of every counted module call of `forward_aux`."""
+    calls: list[tuple[str, str, int]] = []
+
+    def recorder(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
+        def hook(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            kind, rule = _RULES[type(module)]
+            calls.append((name, kind, rule(module, inputs[0], output)))
+
+        return hook
+
+    counted = [(name, m) for name, m in network.named_modules() if type(m) in _RULES]
+    hooks = [module.register_forward_hook(recorder(name)) for name, module in counted]
     was_training, parameter = network.training, next(network.parameters())
     try:
         with torch.no_grad():
@@ -40,36 +59,36 @@ def count_modules(network: VMPANet, size: tuple[int, int]) -> dict[str, int]:
         network.train(was_training)
         for handle in hooks:
             handle.remove()
-    return totals
+    return calls
 
 
-Rule = Callable[[nn.Module, Tensor, Tensor], dict[str, int]]
+Rule = Callable[[nn.Module, Tensor, Tensor], int]
 
 
-def _per_value(kind: str, cost: int) -> Rule:
-    return lambda module, x, output: {kind: cost * output.numel()}
+def _per_value(cost: int) -> Rule:
+    return lambda module, x, output: cost * output.numel()
 
 
-def _conv(module: nn.Module, x: Tensor, output: Tensor) -> dict[str, int]:
+def _conv(module: nn.Module, x: Tensor, output: Tensor) -> int:
     assert isinstance(module, nn.Conv2d)
-    return {"conv": output.numel() * module.weight[0].numel()}
+    return output.numel() * module.weight[0].numel()
 
 
-def _linear(module: nn.Module, x: Tensor, output: Tensor) -> dict[str, int]:
-    return {"linear": output.numel() * x.shape[-1]}
+def _linear(module: nn.Module, x: Tensor, output: Tensor) -> int:
+    return output.numel() * x.shape[-1]
 
 
-def _softmax(module: nn.Module, x: Tensor, output: Tensor) -> dict[str, int]:
+def _softmax(module: nn.Module, x: Tensor, output: Tensor) -> int:
     n = x.shape[-1]
-    return {"softmax": x.numel() // n * (3 * n - 1)}
+    return x.numel() // n * (3 * n - 1)
 
 
-_RULES: dict[type, Rule] = {
-    nn.Conv2d: _conv,
-    nn.Linear: _linear,
-    nn.BatchNorm2d: _per_value("batchnorm", 4),
-    nn.LayerNorm: _per_value("layernorm", 4),
-    nn.AvgPool2d: _per_value("avgpool", 1),
-    nn.Upsample: _per_value("upsample", 11),
-    nn.Softmax: _softmax,
+_RULES: dict[type, tuple[str, Rule]] = {
+    nn.Conv2d: ("conv", _conv),
+    nn.Linear: ("linear", _linear),
+    nn.BatchNorm2d: ("batchnorm", _per_value(4)),
+    nn.LayerNorm: ("layernorm", _per_value(4)),
+    nn.AvgPool2d: ("avgpool", _per_value(1)),
+    nn.Upsample: ("upsample", _per_value(11)),
+    nn.Softmax: ("softmax", _softmax),
 }
