@@ -76,15 +76,23 @@ class PreparedSet:
         Built-in sets are drawn at the prepared size: for them it is the prepared pair.
         """
         item = self.item(name)
+        mask = self.original_mask(name)
         if not item["image"]:
-            row = self.index(name)
-            return np.array(self.images[row]), np.array(self.masks[row])
+            return np.array(self.images[self.index(name)]), mask
+        root = paths.raw(self.name)
+        return images.read_image(root / item["image"], match=mask.shape[:2]), mask
+
+    def original_mask(self, name: str) -> NDArray[np.uint8]:
+        """The mask (H,W) at original size, without decoding the picture."""
+        item = self.item(name)
+        if not item["image"]:
+            return np.array(self.masks[self.index(name)])
         root = paths.raw(self.name)
         decode = images.decoder(item["decode"])
         mask = decode([images.pixels_from(_bytes(root / file), file) for file in item["masks"]])
         if self.manifest["options"].get("classes") == "binary":
             mask = (mask > 0).astype(np.uint8)
-        return images.read_image(root / item["image"], match=mask.shape[:2]), mask
+        return mask
 
     def _array(self, file: str, shape: tuple[int, ...]) -> NDArray:
         path = self.root / file

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -43,36 +42,36 @@ def soft_columns(probability: np.ndarray, truth: np.ndarray) -> dict[str, np.nda
     return {"dice_soft": dice, "mae_soft": absolute, "brier": squared}
 
 
-@dataclass
-class Reliability:
-    """Pixels, mean probability and share of true pixels per bin of the foreground probability."""
+def reliability(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Per image and bin of the probability: pixels, sum of p, true pixels (B, 3, 10)."""
+    images = len(probability)
+    p = probability.reshape(images, -1)
+    y = truth.reshape(images, -1) != 0
+    level = np.minimum(p * BINS, BINS - 1).astype(np.int32)
+    found = np.empty((images, 3, BINS))
+    for i in range(images):
+        found[i, 0] = np.bincount(level[i], minlength=BINS)
+        found[i, 1] = np.bincount(level[i], weights=p[i], minlength=BINS)
+        found[i, 2] = np.bincount(level[i][y[i]], minlength=BINS)
+    return found
 
-    pixels: np.ndarray = field(default_factory=lambda: np.zeros(BINS))
-    summed: np.ndarray = field(default_factory=lambda: np.zeros(BINS))
-    true: np.ndarray = field(default_factory=lambda: np.zeros(BINS))
 
-    def add(self, probability: np.ndarray, truth: np.ndarray) -> None:
-        """Count a batch of pixels."""
-        p = probability.ravel()
-        level = np.minimum(p * BINS, BINS - 1).astype(np.int32)
-        self.pixels += np.bincount(level, minlength=BINS)
-        self.summed += np.bincount(level, weights=p, minlength=BINS)
-        self.true += np.bincount(level[truth.ravel() != 0], minlength=BINS)
+def ece(sums: np.ndarray) -> np.ndarray:
+    """Expected calibration error of summed bins (..., 30): mean |probability - frequency|."""
+    pixels, summed, true = (sums[..., i * BINS : (i + 1) * BINS] for i in range(3))
+    return np.asarray(np.abs(summed - true).sum(-1) / np.maximum(pixels.sum(-1), 1.0))
 
-    def ece(self) -> float:
-        """Expected calibration error: mean gap of probability and frequency, weighted by pixels."""
-        return float(np.abs(self.summed - self.true).sum() / max(self.pixels.sum(), 1.0))
 
-    def bins(self) -> list[dict[str, Any]]:
-        """The bins as plain data; an empty bin has no confidence and no accuracy."""
-        return [self._bin(i) for i in range(BINS)]
-
-    def _bin(self, i: int) -> dict[str, Any]:
-        many = self.pixels[i]
-        return {
+def bins(found: np.ndarray) -> list[dict[str, Any]]:
+    """The reliability bins of all cases (B, 3, 10) as plain data; an empty bin has no figures."""
+    pixels, summed, true = found.sum(0)
+    return [
+        {
             "low": i / BINS,
             "high": (i + 1) / BINS,
-            "count": int(many),
-            "confidence": float(self.summed[i] / many) if many else None,
-            "accuracy": float(self.true[i] / many) if many else None,
+            "count": int(pixels[i]),
+            "confidence": float(summed[i] / pixels[i]) if pixels[i] else None,
+            "accuracy": float(true[i] / pixels[i]) if pixels[i] else None,
         }
+        for i in range(BINS)
+    ]

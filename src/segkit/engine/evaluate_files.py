@@ -1,0 +1,131 @@
+"""`cases.csv`: one row per case, written and read in one place. Light: no torch."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segkit import paths
+from segkit.errors import SegkitError
+
+FIXED = [
+    "id",
+    "fold",
+    "group",
+    "part",
+    "cls",
+    "height",
+    "width",
+    "dice",
+    "iou",
+    "acc",
+    "sen",
+    "spe",
+    "pre",
+    "mae",
+    "hd95",
+    "assd",
+    "nsd",
+    "boundary_iou",
+    "tp",
+    "fp",
+    "fn",
+    "tn",
+    "empty",
+    "area_truth",
+    "area_prediction",
+    "confidence",
+    "ms",
+]
+MORE = [
+    "hd",
+    "dice_soft",
+    "mae_soft",
+    "brier",
+    "share",
+    "border",
+    "contrast",
+    "compactness",
+    "parts",
+    "cldice",
+    "object_f1",
+    "object_map",
+    "seed",
+]
+LAST = "selection"  # which part chose the checkpoint: stands in every row
+TEXT = ("id", "group", "part", "cls", "empty", "selection", "seed")
+WHOLE = [
+    "fold",
+    "height",
+    "width",
+    "tp",
+    "fp",
+    "fn",
+    "tn",
+    "area_truth",
+    "area_prediction",
+    "border",
+    "parts",
+]
+
+
+def write_cases(path: Path, columns: Mapping[str, np.ndarray], selection: str) -> Path:
+    """Write the columns that a table can hold; per-class columns come after the fixed ones."""
+    names = [name for name in (*FIXED, *MORE) if name in columns]
+    names += [name for name in columns if _is_class_column(name, columns[name], names)]
+    rows = len(columns["id"])
+    with (
+        paths.replacing(path) as temporary,
+        open(temporary, "w", newline="", encoding="utf-8") as f,
+    ):
+        writer = csv.writer(f)
+        writer.writerow([*names, LAST])
+        for i in range(rows):
+            writer.writerow([*(_cell(name, columns[name][i]) for name in names), selection])
+    return path
+
+
+def _is_class_column(name: str, values: np.ndarray, taken: Sequence[str]) -> bool:
+    hidden = ("canvas_", "original_", "pre_logit", "sen_logit", "histogram", "reliability")
+    return values.ndim == 1 and name not in taken and not name.startswith(hidden)
+
+
+def _cell(name: str, value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if name in WHOLE or name.split("_")[0] in ("tp", "fp", "fn", "tn"):
+        return str(int(value))
+    return f"{value:.3f}" if name == "ms" else f"{value:.10g}" if np.isfinite(value) else ""
+
+
+def read_cases(path: Path) -> dict[str, np.ndarray]:
+    """The columns of a cases table; an empty number is NaN."""
+    if not path.is_file():
+        raise SegkitError(
+            f"{path} is missing", "the run was not scored", f"segkit evaluate {path.parent.parent}"
+        )
+    with open(path, newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    if not rows:
+        raise SegkitError(f"{path} holds no case")
+    return {name: _column(name, [row[name] for row in rows]) for name in rows[0]}
+
+
+def _column(name: str, cells: list[str]) -> np.ndarray:
+    if name in TEXT:
+        return np.array(cells, dtype=object)
+    try:
+        return np.array([float(cell) if cell else np.nan for cell in cells])
+    except ValueError:
+        return np.array(cells, dtype=object)
+
+
+def read_run_cases(folds: Sequence[Any]) -> dict[str, np.ndarray]:
+    """The cases of several folds as one table, with the columns that all have."""
+    tables = [read_cases(fold.cases_csv) for fold in folds]
+    shared = [name for name in tables[0] if all(name in table for table in tables)]
+    return {name: np.concatenate([table[name] for table in tables]) for name in shared}

@@ -1,0 +1,137 @@
+"""From the columns of all cases to the document that `evaluate --json` prints."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from segkit.metrics import calibration, cases, slices
+from segkit.metrics.confusion import SCORES, Counts, from_columns
+from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure, report_all
+from segkit.metrics.protocols import ISIC_LIMIT, lens
+from segkit.metrics.surface import DISTANCES
+
+Columns = Mapping[str, np.ndarray]
+METHODS = {"acc": "accuracy", "sen": "sensitivity", "spe": "specificity", "pre": "precision"}
+PER_CASE = (*DISTANCES, "boundary_iou", "dice_soft", "mae_soft", "brier")
+OPTIONAL = ("cldice", "object_f1", "object_map")
+LOWER_IS_BETTER = ("mae", "mae_pooled", "hd", "hd95", "assd", "mae_soft", "brier", "ece")
+
+
+def figures(columns: Columns) -> dict[str, Figure]:
+    """Every metric of a table of cases; names carry the aggregation where both make sense."""
+    found = overlap_figures(columns, from_columns(columns))
+    for name in (*PER_CASE, *OPTIONAL):
+        if name in columns:
+            found[name] = mean_figure(columns[name])
+    iou = np.asarray(columns["iou"], dtype=float)
+    found["iou_thresholded"] = mean_figure(np.where(iou < ISIC_LIMIT, 0.0, iou))
+    if "reliability" in columns:
+        bins = columns["reliability"]
+        found["ece"] = Figure(bins.reshape(len(bins), -1), calibration.ece)
+    return found
+
+
+def overlap_figures(columns: Columns, counts: Counts, suffix: str = "") -> dict[str, Figure]:
+    """Each overlap score per image and pooled."""
+    found: dict[str, Figure] = {}
+    for name in SCORES:
+        image, pooled = ("mae", "mae_pooled") if name == "mae" else (f"{name}_image", None)
+        found[image] = mean_figure(columns[f"{name}{suffix}"])
+        found[pooled or f"{name}_pooled"] = pooled_figure(counts, METHODS.get(name, name))
+    return found
+
+
+def units(columns: Columns) -> list[str]:
+    """What is independent: groups; the same picture under several folds or seeds is one unit."""
+    return [str(group) for group in columns["group"]]
+
+
+def resampler(columns: Columns, resamples: int = 2000, method: Any = "bca") -> Resampler:
+    """Draws over the independent units of a table of cases."""
+    return Resampler(len(columns["id"]), units(columns), resamples, method=method)
+
+
+def metrics(columns: Columns, draws: Resampler) -> dict[str, Any]:
+    """`{"mean", "ci95", "sd"}` per metric; `folds_sd` where there are several folds."""
+    reports = report_all(figures(columns), draws)
+    for name, sd in _fold_spread(columns).items():
+        reports[name]["folds_sd"] = sd
+    return reports
+
+
+def per_class(columns: Columns, classes: Sequence[str], draws: Resampler) -> dict[str, Any]:
+    """The overlap scores of each class against the rest, where there are more than two classes."""
+    if len(classes) <= 2:
+        return {}
+    found: dict[str, Any] = {}
+    for name, label in zip(classes[1:], cases.class_names(classes)[1:], strict=True):
+        parts = [columns[f"{kind}_{label}"].astype(np.int64) for kind in ("tp", "fp", "fn", "tn")]
+        found[name] = report_all(overlap_figures(columns, Counts(*parts), f"_{label}"), draws)
+    labels = cases.class_names(classes)[1:]
+    for score in ("dice", "iou"):
+        mean = np.mean([columns[f"{score}_{label}"] for label in labels], axis=0)
+        found.setdefault("mean", {})[f"{score}_image"] = draws.report(mean_figure(mean))
+    return found
+
+
+def by_fold(columns: Columns) -> list[dict[str, Any]]:
+    """The main figures of each fold (and seed)."""
+    rows = []
+    for seed, fold in _folds(columns):
+        chosen = (columns["fold"] == fold) & (columns["seed"] == seed)
+        part = {name: values[chosen] for name, values in columns.items()}
+        row: dict[str, Any] = {"fold": int(fold), "seed": str(seed), "n": int(chosen.sum())}
+        for name, figure in figures(part).items():
+            row[name] = float(figure.of_sums(figure.columns.sum(0)))
+        rows.append(row)
+    return rows
+
+
+def _folds(columns: Columns) -> list[tuple[Any, Any]]:
+    return list(dict.fromkeys(zip(columns["seed"], columns["fold"], strict=True)))
+
+
+def _fold_spread(columns: Columns) -> dict[str, float]:
+    rows = by_fold(columns) if len(_folds(columns)) > 1 else []
+    names = [name for name in (rows[0] if rows else {}) if name not in ("fold", "seed", "n")]
+    return {name: float(np.std([row[name] for row in rows], ddof=1)) for name in names}
+
+
+def empty_counts(columns: Columns) -> dict[str, int]:
+    """Cases with an empty mask: both, only the prediction, only the truth."""
+    states = list(columns["empty"])
+    return {state: states.count(state) for state in cases.EMPTY_STATES}
+
+
+def document(
+    head: Mapping[str, Any],
+    columns: Columns,
+    classes: Sequence[str],
+    scoring: tuple[str, ...] | None,
+    draws: Resampler,
+) -> dict[str, Any]:
+    """The whole `evaluate --json` document. `scoring`: conventions to show; () shows all."""
+    made = {
+        **head,
+        "n": len(set(columns["id"])),
+        "cases": len(columns["id"]),
+        "metrics": metrics(columns, draws),
+        "empty": empty_counts(columns),
+        "protocols": {} if scoring is None else lens(columns, scoring),
+        "interval": draws.describe(),
+        "folds": by_fold(columns),
+        "classes": per_class(columns, classes, draws),
+        "slices": slices.by_slice(columns),
+        "worst": slices.worst(columns),
+        "ms_per_image": float(np.median(columns["ms"])),
+    }
+    if "reliability" in columns:
+        made["calibration"] = {
+            "ece": made["metrics"]["ece"]["mean"],
+            "brier": made["metrics"]["brier"]["mean"],
+            "bins": calibration.bins(columns["reliability"]),
+        }
+    return made
