@@ -14,10 +14,9 @@ from numpy.random import Generator
 
 from segkit.data import augment_cpu
 from segkit.data.augment import Plan, Policy
+from segkit.data.augment_names import SUFFIXES
 from segkit.data.augment_policies import policy
 from segkit.errors import UsageError
-
-SUFFIXES = (".json", ".yaml", ".yml")
 
 
 class Augmentation(Protocol):

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from segkit import paths
 from segkit.data.prepare import ensure_prepared
 from segkit.data.splits import Split, split_for
 from segkit.data.store import PreparedSet, open_prepared
@@ -43,6 +41,7 @@ class Options:
     tf32: bool = True
     command: str = ""
     score: bool = True  # score the test part at the end
+    find_batch: bool = False  # take the largest batch that fits
     prepare_progress: Any = None  # a ticker for the preparation
 
 
@@ -76,8 +75,8 @@ def _train(recipe: Recipe, out: Path, options: Options, device: torch.device) ->
         "selection": recipe.train.select_on,
     }
     trackers = environment.open_loggers(options.loggers, run) if distributed.is_main() else []
-    with closing(_events(waiting, options, device)) as events, environment.closing_all(trackers):
-        for event in events:
+    with environment.closing_all(trackers):
+        for event in _events(waiting, options, device):
             for tracker in trackers:
                 tracker.log(event)
             yield event
@@ -224,29 +223,3 @@ def _score(run: Run, options: Options) -> dict[str, Any] | None:
     from segkit.engine.evaluate import evaluate_run
 
     return evaluate_run(run, device=options.device)
-
-
-def remove_run(path: Path) -> None:
-    """Delete a run folder, and only a run folder."""
-    import shutil
-
-    shutil.rmtree(open_run(path).path)
-
-
-def run_name(architecture: str, data: str) -> str:
-    """The usual name of a run."""
-    return f"{architecture}-{data}".replace("/", "-")
-
-
-def free_folder(root: Path, name: str) -> Path:
-    """`root/name`, or with the first free number behind it."""
-    numbers = ["", *(f"-{i}" for i in range(2, 10_000))]
-    return next(root / f"{name}{n}" for n in numbers if not (root / f"{name}{n}").exists())
-
-
-def newest_run(root: Path, name: str) -> Path | None:
-    """The latest of the runs `name`, `name-2`, …"""
-    found = [p.parent for p in root.glob(f"{name}*/recipe.json")]
-    tails = [(p, p.name[len(name) :]) for p in found]
-    fitting = [p for p, tail in tails if not tail or tail.removeprefix("-").isdigit()]
-    return max(fitting, key=lambda path: paths.natural_key(path.name), default=None)

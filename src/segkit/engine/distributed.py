@@ -13,7 +13,7 @@ Value = TypeVar("Value")
 
 
 def wanted() -> bool:
-    """Whether this process was started as one of several (torchrun, or SLURM with several tasks)."""
+    """Whether this process is one of several (torchrun, or SLURM with several tasks)."""
     return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1) > 1
 
 

@@ -1,4 +1,4 @@
-"""What a run happened in: versions, device, threads, the command; and the trackers that watch it."""
+"""What a run happened in: versions, device, threads, command; and the trackers of a run."""
 
 from __future__ import annotations
 

@@ -102,9 +102,17 @@ class Fold:
     def _loaders(self) -> tuple[Loader, Loader]:
         job, data, batch = self.job, self.job.recipe.data, self.job.recipe.train.batch
         source = open_prepared(job.prepared)
-        shared = {"rule": data.normalise, "colour": data.colour, "cache": data.cache}
+        shared: dict[str, Any] = {
+            "rule": data.normalise,
+            "colour": data.colour,
+            "cache": data.cache,
+        }
         shared |= {"workers": job.workers, "batch": batch, "seed": job.seed}
-        place = {"rank": distributed.rank(), "world": distributed.world(), "device": self.device}
+        place: dict[str, Any] = {
+            "rank": distributed.rank(),
+            "world": distributed.world(),
+            "device": self.device,
+        }
         settings = Settings(shuffle=True, drop_last=job.recipe.train.drop_last, **shared)
         training = Loader(source, job.train, settings, augmentation(data.augment), **place)
         same = training if training.resident else None

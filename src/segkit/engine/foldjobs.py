@@ -1,7 +1,7 @@
 """Several folds at the same time, each in its own process: the same results as one after another.
 
-Every fold seeds itself, so nothing depends on who trains it. Small networks leave a GPU mostly idle;
-with several GPUs the folds go round them.
+Every fold seeds itself, so nothing depends on who trains it. Small networks leave a GPU mostly
+idle; with several GPUs the folds go round them.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import queue
-import signal
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -94,16 +94,13 @@ def _work(job: Job, events: Any, save_minutes: float | None, threads: int, tf32:
 
     torch.set_num_threads(threads)
     precision.use_tf32(tf32)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal's Ctrl-C: the parent decides
     stop = Stop(save_minutes)
     try:
-        with (
-            stop.listening(),
-            guards.memory_errors(job.recipe.train.batch, torch.device(job.device)),
-        ):
+        batch, device = job.recipe.train.batch, torch.device(job.device)
+        with stop.listening(), guards.memory_errors(batch, device):
             for event in train_fold(job, stop):
                 events.put(event)
-    except Stopped:
-        return
+    except Stopped as stopped:
+        sys.exit(stopped.exit_code)
     except SegkitError as error:
         events.put({"event": "error", "what": error.what, "why": error.why, "cure": error.cure})

@@ -46,7 +46,7 @@ class Stop:
     @contextmanager
     def listening(self) -> Iterator[Stop]:
         """Catch both signals while training; a second one falls through to the usual handler."""
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+        before: dict[int, Any] = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
 
         def remember(number: int, frame: Any) -> None:
             self.signal = number
@@ -141,9 +141,7 @@ def warn_if_collapsed(state: Progress, event: dict[str, Any]) -> Iterator[dict[s
     state.constant = state.constant + 1 if constant else 0
     if state.constant == PATIENCE:
         what = "background" if share == 0 else "foreground"
-        text = (
-            f"the run has collapsed: all validation masks are {what} since {PATIENCE} validations"
-        )
+        text = f"collapsed: all masks are {what} in {PATIENCE} validations in a row"
         yield {"event": "warning", "fold": event["fold"], "seed": event["seed"], "text": text}
 
 

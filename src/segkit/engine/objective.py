@@ -75,7 +75,8 @@ class Objective:
         if logits.shape[-2:] == mask.shape[-2:]:
             return logits, mask
         if self.recipe.aux_resize == "target":
-            return logits, shrink_mask(mask, logits.shape[-2:], logits.shape[1])
+            height, width, classes = logits.shape[-2], logits.shape[-1], logits.shape[1]
+            return logits, shrink_mask(mask, (height, width), classes)
         size = mask.shape[-2:]
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=False), mask
 
@@ -87,12 +88,12 @@ def _term(item: dict[str, Any]) -> tuple[float, LossFunction]:
     return float(item.get("weight", 1.0)), make_loss(item["name"], item.get("config"))
 
 
-def shrink_mask(mask: Tensor, size: Sequence[int], classes: int) -> Tensor:
+def shrink_mask(mask: Tensor, size: tuple[int, int], classes: int) -> Tensor:
     """A mask at a smaller size: shares by area, then at least half (or the largest class)."""
     if classes <= 2:
-        share = F.adaptive_avg_pool2d(mask.unsqueeze(1).float(), tuple(size))
+        share = F.adaptive_avg_pool2d(mask.unsqueeze(1).float(), size)
         return (share[:, 0] >= 0.5).long()
-    shares = F.adaptive_avg_pool2d(F.one_hot(mask, classes).movedim(-1, 1).float(), tuple(size))
+    shares = F.adaptive_avg_pool2d(F.one_hot(mask, classes).movedim(-1, 1).float(), size)
     return shares.argmax(1)
 
 

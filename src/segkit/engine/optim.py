@@ -1,4 +1,4 @@
-"""The optimizer from its recipe: which parameters decay, which rest at first, and averaged weights."""
+"""The optimizer of a recipe: which parameters decay, which rest at first, averaged weights."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
 
 
 class Freezer:
-    """Parameters under a name prefix rest for the first epochs; `full` rests their statistics too."""
+    """Parameters under a prefix rest for the first epochs; `full` rests statistics too."""
 
     def __init__(self, network: nn.Module, recipe: TrainRecipe):
         self.network, self.recipe = network, recipe
@@ -69,7 +69,7 @@ class Freezer:
         return bool(self.parameters) and epoch < self.recipe.freeze_epochs
 
     def apply(self, epoch: int) -> None:
-        """Set `requires_grad` (and, for `full`, eval mode) for this epoch. Call after `.train()`."""
+        """Set `requires_grad` (for `full`, eval mode too) for an epoch. Call after `.train()`."""
         rests = self.rests(epoch)
         for parameter in self.parameters:
             parameter.requires_grad_(not rests)

@@ -82,7 +82,7 @@ class Schedule:
 
 
 def rescaled(recipe: ScheduleRecipe, before: int, after: int) -> tuple[dict[str, Any], list[str]]:
-    """A schedule written for `before` epochs, fitted to `after`: the changed settings, and words."""
+    """A schedule for `before` epochs fitted to `after`: the changed settings, and words."""
     ratio = after / before
     changed: dict[str, Any] = {}
     if recipe.name == "step":

@@ -1,4 +1,4 @@
-"""Training one fold: forward, loss, backward, step, schedule, save, in the order in which they happen.
+"""Training one fold: forward, loss, backward, step, schedule, save, in the order of things.
 
 `train_fold` is a generator of events (plain dicts); whoever reads them draws, logs or ignores them.
 `train` (in `crossval`) runs it over folds and seeds.
@@ -67,6 +67,6 @@ def train_fold(job: Job, stop: Stop) -> Iterator[dict[str, Any]]:
 
 def train(*arguments: Any, **settings: Any) -> Iterator[dict[str, Any]]:
     """Train folds and seeds, then score the test part: see `segkit.engine.crossval.train`."""
-    from segkit.engine import crossval
+    from segkit.engine.crossval import train as over_folds
 
-    return crossval.train(*arguments, **settings)
+    return over_folds(*arguments, **settings)

@@ -69,7 +69,7 @@ def _host(row: tuple[int, Tensor, Counts, Tensor]) -> tuple[Any, ...]:
 
 
 def _figures(rows: dict[int, Any]) -> dict[str, Any]:
-    """Means over all pictures, summed in the order of the batches whoever computed them."""
+    """Means over all pictures, summed in batch order, whoever had them."""
     ordered = [rows[index] for index in sorted(rows)]
     if not ordered:
         return dict.fromkeys(FIGURES, math.nan)

@@ -1,0 +1,193 @@
+"""How a training looks on a terminal: a live table, plain lines when piped, JSON for programs."""
+
+from __future__ import annotations
+
+import math
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from segkit.cli import _console as console
+
+KEPT = 8  # epochs in the live table
+
+
+def follow(events: Iterator[dict[str, Any]], json: bool) -> dict[str, Any]:
+    """Show the events as they come; the last one is returned."""
+    view = Live() if sys.stderr.isatty() and not json else Lines()
+    last: dict[str, Any] = {}
+    with view as drawn:
+        for event in events:
+            if json and event["event"] != "step":
+                console.emit_json_line(event)
+            drawn.show(event)
+            last = event
+    return last
+
+
+class Lines:
+    """A line per fold and epoch on stderr."""
+
+    def __enter__(self) -> Lines:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Nothing to close."""
+
+    def show(self, event: dict[str, Any]) -> None:
+        """One event."""
+        text = _line(event)
+        if text:
+            console.note(text)
+
+
+def _line(event: dict[str, Any]) -> str:
+    kind = event["event"]
+    if kind == "note":
+        return str(event["text"])
+    if kind == "warning":
+        return f"[yellow]warning:[/] {event['text']}"
+    if kind == "start":
+        return _start(event)
+    if kind == "fold":
+        return _fold(event)
+    if kind == "epoch":
+        return _epoch(event)
+    if kind == "fold_done":
+        return f"{_label(event)}: best epoch {event['best_epoch']}, {_score(event)}"
+    return ""
+
+
+def _start(event: dict[str, Any]) -> str:
+    more = f", {event['finished']} finished before" if event["finished"] else ""
+    jobs = len(event["folds"])
+    text = f"{event['architecture']} on {event['data']}: {jobs} fold{'s' * (jobs > 1)}{more}, "
+    text += f"{event['device']} → {event['run']}"
+    if event["selection"] == "test":
+        text += "\n[yellow]warning:[/] the checkpoint is chosen on the test part (selection: test)"
+    return text
+
+
+def _fold(event: dict[str, Any]) -> str:
+    going_on = event["from_epoch"] > 1 or event["from_step"] > 0
+    start = f", from epoch {event['from_epoch']}" if going_on else ""
+    counts = f"{event['train']} training, {event['val']} selecting"
+    return f"{_label(event)}: {counts}, {event['precision']} on {event['device']}{start}"
+
+
+def _epoch(event: dict[str, Any]) -> str:
+    val = event["val"]
+    scores = f" val dice {val['dice_image']:.4f} iou {val['iou_image']:.4f}" if val else ""
+    mark = " *" if event["best"] else ""
+    return (
+        f"{_label(event)} epoch {event['epoch']}: loss {event['loss']:.4f}{scores} "
+        f"lr {event['lr']:.2e} {event['images_per_s']:.1f} images/s{mark}"
+    )
+
+
+def _label(event: dict[str, Any]) -> str:
+    seed = f" seed {event['seed']}" if event["seed"] else ""
+    return f"fold {event['fold']}{seed}"
+
+
+def _score(event: dict[str, Any]) -> str:
+    score = event["score"]
+    return "not validated" if score is None else f"{event['select']} {score:.4f}"
+
+
+class Live:
+    """A table of the last epochs and a bar for the epoch that runs, redrawn in place."""
+
+    def __enter__(self) -> Live:
+        from rich.live import Live as RichLive
+
+        self.rows: list[dict[str, Any]] = []
+        self.step: dict[str, Any] = {}
+        self.begun: dict[tuple[int, int], float] = {}
+        self.epochs = 0
+        self.live = RichLive(console=console.err(), refresh_per_second=4, transient=True)
+        self.live.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self.live.__exit__(*error)
+
+    def show(self, event: dict[str, Any]) -> None:
+        """One event."""
+        kind = event["event"]
+        if kind == "step":
+            self.step = event
+        elif kind == "epoch":
+            self.rows = [*self.rows, event][-KEPT:]
+        elif kind == "fold":
+            self.epochs = event["epochs"]
+            self.begun[event["seed"], event["fold"]] = time.monotonic()
+        if kind not in ("step", "epoch") and _line(event):
+            self.live.console.print(_line(event))
+        self.live.update(self._table())
+
+    def _table(self) -> Any:
+        from rich import box
+        from rich.table import Table
+
+        table = Table(box=box.SIMPLE_HEAD, caption=self._caption(), caption_justify="left")
+        for name in ("fold", "epoch", "loss", "val dice", "val IoU", "lr", "images/s", "MB"):
+            table.add_column(name, justify="right")
+        for row in self.rows:
+            table.add_row(*_cells(row), style="bold" if row["best"] else None)
+        return table
+
+    def _caption(self) -> str:
+        step = self.step
+        if not step:
+            return ""
+        done = f"{step['step']}/{step['steps']}"
+        left = _time(self._left())
+        return f"epoch {step['epoch']}/{self.epochs}, step {done}, loss {step['loss']:.4f}, {left}"
+
+    def _left(self) -> float:
+        """Seconds until the fold is done, from its mean speed so far."""
+        step = self.step
+        begun = self.begun.get((step["seed"], step["fold"]))
+        mine = [row for row in self.rows if row["fold"] == step["fold"]]
+        if begun is None or not mine or mine[-1]["epoch"] >= self.epochs:
+            return math.nan
+        seconds = sum(row["seconds"] for row in mine) / len(mine)
+        part = 1 - step["step"] / step["steps"]
+        return seconds * (self.epochs - step["epoch"] + part)
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    val = row["val"]
+    scores = [f"{val[name]:.4f}" if val else "" for name in ("dice_image", "iou_image")]
+    place = [_label(row).removeprefix("fold "), str(row["epoch"]), f"{row['loss']:.4f}"]
+    speed = [f"{row['lr']:.2e}", f"{row['images_per_s']:.1f}", f"{row['memory_mb']:.0f}"]
+    return [*place, *scores, *speed]
+
+
+def _time(seconds: float) -> str:
+    if math.isnan(seconds):
+        return ""
+    minutes, seconds = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d} left"
+
+
+def conclude(event: dict[str, Any]) -> None:
+    """The scores at the end of a run."""
+    summary = event.get("summary")
+    if summary is None:
+        console.note(f"trained: {event['run']} (scores: segkit evaluate {event['run']})")
+        return
+    names = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
+    metrics = summary["metrics"]
+    rows = [(name, *_interval(metrics[name])) for name in names if name in metrics]
+    title = f"{event['run']}: test part, {summary['n']} pictures, selection {summary['selection']}"
+    console.table(("figure", "mean", "95 % interval"), rows, title)
+
+
+def _interval(figure: dict[str, Any]) -> tuple[str, str]:
+    low_high = figure.get("ci95")
+    words = f"{low_high[0]:.4f} to {low_high[1]:.4f}" if low_high else ""
+    return f"{figure['mean']:.4f}", words
