@@ -49,11 +49,10 @@ def _style(colours: Sequence[int]) -> Style:
         colors=shades,
         value_colors=("var(--ink)",) * len(shades),
         font_family="inherit",
-        label_font_size=12,
-        major_label_font_size=12,
-        value_font_size=12,
-        value_label_font_size=12,
-        legend_font_size=13,
+        label_font_size=13,
+        major_label_font_size=13,
+        value_font_size=13,
+        value_label_font_size=13,
         title_font_size=14,
         no_data_font_size=16,
         opacity=".75",
@@ -66,12 +65,10 @@ def _settings(colours: Sequence[int], **extra: Any) -> dict[str, Any]:
         "style": _style(colours),
         "js": [],
         "disable_xml_declaration": True,
-        "show_legend": len(colours) > 1,
-        "legend_at_bottom": True,
-        "legend_at_bottom_columns": 3,
-        "truncate_legend": 32,
-        "width": 660,
-        "height": 380,
+        "show_legend": False,  # the page has its own, in text
+        "truncate_label": -1,
+        "width": 560,
+        "height": 340,
         "margin": 8,
         "dots_size": 3,
         **extra,
@@ -98,7 +95,6 @@ def bubbles(points: Sequence[Point]) -> str:
         **_settings(
             colours,
             stroke=False,
-            show_legend=False,
             print_labels=True,
             x_title="GFLOPs per picture (2 × MACs + scan; logarithmic)",
             y_title="Dice per image",
@@ -164,7 +160,7 @@ def lines(
             value_formatter=_short,
             x_value_formatter=_short,
             include_x_axis=False,
-            **extra,
+            **{"x_labels": _whole_ticks(series), **extra},
         )
     )
     for one in series:
@@ -175,6 +171,14 @@ def lines(
         finite = [(x, y) for x, y in one.points if math.isfinite(x) and math.isfinite(y)]
         chart.add(one.name, finite, stroke_style=style)
     return _svg(chart, name)
+
+
+def _whole_ticks(series: Sequence[Series]) -> list[float]:
+    """At most eight whole numbers along the axis: epochs are not halved."""
+    values = [x for one in series for x, _ in one.points if math.isfinite(x)]
+    low, high = int(min(values, default=0)), int(max(values, default=1))
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**6) if (high - low) / s <= 8)
+    return [float(x) for x in range(-(-low // step) * step, high + 1, step)]
 
 
 def calibration(series: Sequence[Series]) -> str:
@@ -188,7 +192,8 @@ def calibration(series: Sequence[Series]) -> str:
         dots=True,
         xrange=(0, 1),
         range=(0, 1),
-        height=420,
+        x_labels=[0, 0.2, 0.4, 0.6, 0.8, 1],
+        y_labels=[0, 0.2, 0.4, 0.6, 0.8, 1],
     )
 
 
@@ -197,14 +202,14 @@ def distribution(series: Sequence[tuple[str, Sequence[float], int]], bins: int =
     chart = pygal.Bar(
         **_settings(
             [colour for _, _, colour in series],
-            x_title="Dice of the picture",
+            x_title="Dice of the picture (0.9+: from 0.9 to 1)",
             y_title="share of pictures",
             value_formatter=lambda y: f"{y:.0%}",
             include_x_axis=True,
             rounded_bars=2,
         )
     )
-    chart.x_labels = [f"{i / bins:.1f}–{(i + 1) / bins:.1f}" for i in range(bins)]
+    chart.x_labels = [f"{i / bins:.1f}+" for i in range(bins)]
     for name, values, _ in series:
         chart.add(name, shares(values, bins))
     return _svg(chart, "distribution")

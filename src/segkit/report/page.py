@@ -18,11 +18,11 @@ from segkit.report.ties import ties
 LIMIT = 5_000_000  # bytes of a report
 
 
-def write_report(runs: Sequence[Path | str], out: Path | str) -> Path:
+def write_report(runs: Sequence[Path | str], out: Path | str, cost: bool = True) -> Path:
     """Write the report of the runs; `out` is a file, or a folder that gets report.html."""
     out = Path(out)
     file = out if out.suffix.lower() in (".html", ".htm") else out / "report.html"
-    return paths.write_text(file, render(read_entries(runs)))
+    return paths.write_text(file, render(read_entries(runs, cost)))
 
 
 def render(entries: Sequence[Entry]) -> str:
@@ -94,17 +94,17 @@ def _lead(entries: Sequence[Entry]) -> str:
     kinds = sorted({name for entry in entries for name in entry.classes[1:]})
     what = " and ".join(kinds) if 0 < len(kinds) < 4 else f"{len(kinds)} classes"
     return (
-        f"How well neural networks outline {what} in pictures they have not seen in training. "
-        "The words are explained at the end."
+        f"How well neural networks outline what people outlined by hand ({what}), measured on "
+        "pictures that were kept out of training. The words are explained at the end."
     )
 
 
-def _charts(entries: Sequence[Entry]) -> list[dict[str, str]]:
+def _charts(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     makers = (_bubbles, _dice_curves, _loss_curves, _distribution, _calibration)
     return [chart for maker in makers if (chart := maker(entries)) is not None]
 
 
-def _bubbles(entries: Sequence[Entry]) -> dict[str, str] | None:
+def _bubbles(entries: Sequence[Entry]) -> dict[str, Any] | None:
     points = [
         charts.Point(
             entry.label,
@@ -120,6 +120,7 @@ def _bubbles(entries: Sequence[Entry]) -> dict[str, str] | None:
     return {
         "title": "Score against cost",
         "svg": charts.bubbles(points),
+        "series": [],
         "summary": "; ".join(f"{p.name}: {p.dice:.3f} at {p.gflops:.2f} GFLOPs" for p in points),
         "caption": "Up is better, left is cheaper; area of a bubble: number of parameters.",
     }
@@ -136,7 +137,7 @@ def _curves(entries: Sequence[Entry], key: str) -> list[charts.Series]:
     return found
 
 
-def _dice_curves(entries: Sequence[Entry]) -> dict[str, str] | None:
+def _dice_curves(entries: Sequence[Entry]) -> dict[str, Any] | None:
     series = _curves(entries, "val_dice_image")
     if not series:
         return None
@@ -144,11 +145,12 @@ def _dice_curves(entries: Sequence[Entry]) -> dict[str, str] | None:
         "title": "Validation Dice while training",
         "svg": charts.lines(series, "dice", "epoch", "Dice per image (validation)"),
         "summary": _last_values(series),
+        "series": _names(series),
         "caption": "Still rising at the end: longer training would help.",
     }
 
 
-def _loss_curves(entries: Sequence[Entry]) -> dict[str, str] | None:
+def _loss_curves(entries: Sequence[Entry]) -> dict[str, Any] | None:
     series = _curves(entries, "loss")
     if not series:
         return None
@@ -156,6 +158,7 @@ def _loss_curves(entries: Sequence[Entry]) -> dict[str, str] | None:
         "title": "Training loss",
         "svg": charts.lines(series, "loss", "epoch", "loss"),
         "summary": _last_values(series),
+        "series": _names(series),
         "caption": "Losses of different recipes are not comparable with each other.",
     }
 
@@ -164,7 +167,11 @@ def _last_values(series: Sequence[charts.Series]) -> str:
     return "; ".join(f"{one.name} ends at {one.points[-1][1]:.3f}" for one in series[:8])
 
 
-def _distribution(entries: Sequence[Entry]) -> dict[str, str] | None:
+def _names(series: Sequence[charts.Series]) -> list[tuple[str, int]]:
+    return [(one.name, one.colour % charts.COLOURS) for one in series]
+
+
+def _distribution(entries: Sequence[Entry]) -> dict[str, Any] | None:
     found = [
         (entry.label, [row["dice"] for row in entry.cases], index)
         for index, entry in enumerate(entries)
@@ -175,6 +182,7 @@ def _distribution(entries: Sequence[Entry]) -> dict[str, str] | None:
     return {
         "title": "Distribution of the scores",
         "svg": charts.distribution(found),
+        "series": [(name, index % charts.COLOURS) for name, _, index in found],
         "summary": "; ".join(
             f"{name}: {charts.shares(values)[-1]:.0%} of the pictures above 0.9"
             for name, values, _ in found
@@ -183,7 +191,7 @@ def _distribution(entries: Sequence[Entry]) -> dict[str, str] | None:
     }
 
 
-def _calibration(entries: Sequence[Entry]) -> dict[str, str] | None:
+def _calibration(entries: Sequence[Entry]) -> dict[str, Any] | None:
     series, errors = [], []
     for index, entry in enumerate(entries):
         found = entry.summary.get("calibration") or {}
@@ -200,6 +208,7 @@ def _calibration(entries: Sequence[Entry]) -> dict[str, str] | None:
     return {
         "title": "Calibration",
         "svg": charts.calibration(series),
+        "series": _names(series),
         "summary": "; ".join(errors),
         "caption": "On the diagonal, a probability can be taken at its word. "
         + "; ".join(errors)
@@ -241,7 +250,11 @@ def _case(case: pictures.Case) -> dict[str, Any]:
         "id": case.id,
         "facts": ", ".join(facts),
         "panels": [
-            {"uri": uri, "alt": f"{case.id}: {title} ({case.kind} case, Dice {case.dice:.3f})"}
+            {
+                "title": title.capitalize(),
+                "uri": uri,
+                "alt": f"{case.id}: {title} ({case.kind} case, Dice {case.dice:.3f})",
+            }
             for title, uri in case.panels
         ],
     }

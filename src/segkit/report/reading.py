@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from segkit.engine.runs import FoldDir, Run, open_run
+from segkit.engine.runs import FoldDir, Run, list_runs, open_run
 from segkit.errors import SegkitError
 
 TEXT = frozenset(("id", "group", "part", "cls", "empty"))
@@ -110,6 +110,15 @@ def read_entries(runs: Sequence[Path | str], cost: bool = True) -> list[Entry]:
         for entry in entries:
             entry.cost = _cost(entry.run)
     return entries
+
+
+def expand(folders: Sequence[Path | str]) -> list[Path]:
+    """Runs as they are; a folder that is no run stands for the runs below it."""
+    found: list[Path] = []
+    for folder in map(Path, folders):
+        inside = [] if (folder / "recipe.json").is_file() else [r.path for r in list_runs(folder)]
+        found += inside or [folder]
+    return list(dict.fromkeys(found))
 
 
 def _labels(runs: Sequence[Run]) -> list[str]:

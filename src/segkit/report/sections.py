@@ -65,18 +65,20 @@ def _cards(entry: Entry) -> list[dict[str, str]]:
 
 
 def _badges(entries: Sequence[Entry]) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
-    for name in sorted({entry.data for entry in entries}):
-        found.append({"text": f"data: {name}", "why": "the dataset"})
+    found = [_badge(f"data: {name}", "the dataset") for name in sorted({e.data for e in entries})]
     for protocol in sorted({entry.protocol for entry in entries} - {""}):
-        found.append({"text": f"protocol: {protocol}", "why": "split, size, selection and scoring"})
+        found.append(_badge(f"protocol: {protocol}", "split, size, selection and scoring"))
     kinds = {entry.selection for entry in entries}
     if "val" in kinds:
-        found.append({"text": "selection: validation", "why": "the test part was not looked at"})
+        found.append(_badge("selection: validation", "the test part was not looked at"))
     if "test" in kinds:
-        text = "selection: test part" + ("" if len(kinds) == 1 else " (some runs)")
-        found.append({"text": text, "why": "the checkpoint was chosen on it", "warn": True})
+        some = "" if len(kinds) == 1 else " (some runs)"
+        found.append(_badge(f"selection: test part{some}", "it chose the checkpoint", warn=True))
     return found
+
+
+def _badge(text: str, why: str, warn: bool = False) -> dict[str, Any]:
+    return {"text": text, "why": why, "warn": warn}
 
 
 def _tie_note(group: Ties) -> str:
@@ -122,7 +124,7 @@ def matrix(entries: Sequence[Entry]) -> dict[str, Any] | None:
     if not tables:
         return None
     return {
-        "sentence": "Dice per image, mean and 95 % interval; darker is better.",
+        "sentence": "Dice per image, mean and 95 % interval; the stronger the colour, the better.",
         "tables": tables,
     }
 
@@ -138,9 +140,13 @@ def _data_matrix(entries: Sequence[Entry], data: Sequence[str]) -> dict[str, Any
 def _shaded(entry: Entry | None) -> dict[str, Any]:
     score = entry.score("dice_image") if entry else None
     if score is None or not score.known:
-        return {"text": "–", "interval": "", "shade": 0}
+        return _unshaded("–")
     shade = round(8 + 42 * max(0.0, min(1.0, score.mean)) ** 3)
     return {"text": f"{score.mean:.4f}", "interval": interval(score, 3), "shade": shade}
+
+
+def _unshaded(text: str) -> dict[str, Any]:
+    return {"text": text, "interval": "", "shade": 0}
 
 
 def _ablations(entries: Sequence[Entry]) -> list[list[Entry]]:
@@ -156,7 +162,7 @@ def _ablation(runs: Sequence[Entry]) -> dict[str, Any]:
     rows = [
         {
             "name": entry.label,
-            "cells": [{"text": _setting(recipe, key)} for key in keys] + [_shaded(entry)],
+            "cells": [_unshaded(_setting(recipe, key)) for key in keys] + [_shaded(entry)],
         }
         for entry, recipe in zip(runs, recipes, strict=True)
     ]

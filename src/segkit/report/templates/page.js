@@ -55,9 +55,9 @@ const place = (event) => {
   tip.hidden = !mark;
   if (!mark) return;
   const text = (name) => mark.querySelector(`desc.${name}`)?.textContent ?? "";
-  const series = mark.closest("svg").querySelectorAll(".legends .legend text");
+  const names = JSON.parse(mark.closest(".chart").dataset.series || "[]");
   const number = [...(mark.closest("[class*='serie-']")?.classList ?? [])].find((c) => /^serie-\d+$/.test(c));
-  const name = number && series[Number(number.slice(6))]?.textContent;
+  const name = number && names[Number(number.slice(6))];
   tip.textContent = [text("x_label"), name, mark.querySelector("desc.label")?.textContent, text("value")].filter(Boolean).join(" · ");
   tip.style.left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8) + "px";
   tip.style.top = Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8) + "px";
