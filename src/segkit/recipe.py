@@ -100,6 +100,7 @@ class TrainRecipe:
     amp: Literal["auto", "bf16", "fp16", "off"] = "off"
     compile: bool = False
     channels_last: bool = False
+    init: str = ""  # a run, or the file of a part, that the weights start from
     freeze: str = ""  # name prefix of the parameters that rest at first
     freeze_epochs: int = 0  # ... for this many epochs
     freeze_mode: Literal["grad_only", "full"] = "grad_only"  # full: batch-norm statistics rest too
