@@ -21,7 +21,11 @@ OPSET = 20
 class OnnxFormat:
     """`segkit export … --to onnx`."""
 
-    precisions = ("float32", "fp16", "int8")
+    precisions: tuple[str, ...] = ("float32", "fp16", "int8")
+    inside = False
+
+    def file_name(self, stem: str, options: Options) -> str:
+        return f"{stem}.onnx"
 
     def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
         """Trace, convert, simplify, describe, save."""

@@ -20,7 +20,11 @@ CARD = "segkit.json"
 class Pt2Format:
     """`segkit export … --to pt2`."""
 
-    precisions = ("float32",)
+    precisions: tuple[str, ...] = ("float32",)
+    inside = False
+
+    def file_name(self, stem: str, options: Options) -> str:
+        return f"{stem}.pt2"
 
     def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
         """Scans stay segkit's operators, fast where segkit is; `portable` writes them out."""

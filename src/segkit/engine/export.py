@@ -39,6 +39,11 @@ class Format(Protocol):
     """What an exporter plugin's `make()` returns."""
 
     precisions: tuple[str, ...]
+    inside: bool  # the preprocessing is always in the graph
+
+    def file_name(self, stem: str, options: Options) -> str:
+        """What the file (or folder) is called."""
+        ...
 
     def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
         """Write the file (or folder) `path`; return facts for the report (opset, nodes…)."""
@@ -64,9 +69,9 @@ def export(subject: Subject, name: str, out: Path, options: Options = Options())
     file_format: Format = resolve(exporter.make)()
     _refuse(exporter, file_format, options, subject)
     subject = replace(subject, card=subject.card | {"precision": options.precision})
-    if options.preprocess:
+    if options.preprocess or file_format.inside:
         subject = with_preprocessing(subject)
-    target = place(out, exporter, subject)
+    target = place(out, file_format, subject, options)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as folder:
         work = Path(folder) / target.name
@@ -100,15 +105,14 @@ def bounds_for(options: Options) -> Bounds:
     return replace(bounds, logits=options.tolerance) if options.tolerance is not None else bounds
 
 
-def place(out: Path, exporter: Exporter, subject: Subject) -> Path:
+def place(out: Path, file_format: Format, subject: Subject, options: Options) -> Path:
     """`out` is a folder, or a path with the format's suffix."""
-    if exporter.suffix and out.suffix == exporter.suffix:
-        return out
     card = subject.card
     stem = card.get("run") or card["architecture"]
     if card["precision"] != "float32":
         stem += f"-{card['precision']}"
-    return out / f"{stem}{exporter.suffix}"
+    name = file_format.file_name(stem, options)
+    return out if out.suffix and out.suffix == Path(name).suffix else out / name
 
 
 def report_path(target: Path) -> Path:
