@@ -42,7 +42,7 @@ def normalise(images: Pixels, rule: str = "unit", colour: str = "rgb") -> Pixels
 
 
 def convert_colour(images: Pixels, colour: str) -> Pixels:
-    """RGB as it is, or YCrCb. Padding (black rows below, black columns right) stays 0 throughout."""
+    """RGB as it is, or YCrCb. Padding (black rows below, black columns right) stays 0."""
     if colour == "rgb":
         return images
     if isinstance(images, np.ndarray):
@@ -95,7 +95,7 @@ def _channels(values: Any, constants: tuple[float, ...]) -> Any:
 
 
 def _minmax(values: Any, signed: bool = False) -> Any:
-    """Per image over all channels and pixels to [0, 1] or [-1, 1]; a constant image becomes zeros."""
+    """Per image over all channels and pixels to [0, 1] or [-1, 1]; a constant one becomes zeros."""
     flat = values.reshape(len(values), -1)
     low, high = (
         (flat.min(1), flat.max(1))

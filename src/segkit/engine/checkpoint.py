@@ -6,6 +6,9 @@ Both are written whole or not at all.
 from __future__ import annotations
 
 import io
+import json
+import pickle
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -30,14 +33,13 @@ def save_last(path: Path, state: Mapping[str, Any]) -> None:
 
 def load_last(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read a state that `save_last` wrote."""
+    cure = "Delete it to begin this fold anew."
+    if not zipfile.is_zipfile(path):
+        raise SegkitError(f"{path} cannot be read", "it is not a whole checkpoint", cure)
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError) as error:
-        raise SegkitError(
-            f"{path} cannot be read",
-            str(error).splitlines()[0],
-            "Delete it to begin this fold anew.",
-        ) from error
+    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
+        raise SegkitError(f"{path} cannot be read", str(error).splitlines()[0], cure) from error
     return state
 
 
@@ -49,7 +51,8 @@ def save_best(path: Path, network: nn.Module, notes: Mapping[str, Any]) -> None:
         name: value.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, value in network.state_dict().items()
     }
-    data = save(tensors, metadata={key: str(value) for key, value in notes.items()})
+    # one key only: the order of several is not the same from call to call
+    data = save(tensors, metadata={"segkit": json.dumps(dict(notes))})
     with paths.replacing(path) as temporary:
         temporary.write_bytes(data)
 

@@ -114,6 +114,7 @@ def _begin(
         recipe = _selecting(recipe, split)
         checkpoint.refuse_changes(to_dict(run.recipe), to_dict(recipe))
         _refuse_other_data(run, prepared)
+        environment.same_threads(run.environment.get("threads"), device)
     else:
         split = split_for(prepared, recipe.data, options.strict)
         recipe = _selecting(recipe, split)

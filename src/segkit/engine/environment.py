@@ -41,6 +41,12 @@ def describe(
     }
 
 
+def same_threads(threads: int | None, device: torch.device) -> None:
+    """On a CPU the sums of a run depend on the number of threads: a resumed run keeps its own."""
+    if threads and device.type == "cpu":
+        torch.set_num_threads(threads)
+
+
 def device_name(device: torch.device) -> str:
     """The device in words."""
     if device.type == "cuda":

@@ -16,11 +16,12 @@ from segkit import build, paths
 from segkit.data.augment_pipeline import augmentation
 from segkit.data.loader import Batch, Loader, Settings
 from segkit.data.store import open_prepared
-from segkit.engine import checkpoint, distributed, precision
+from segkit.engine import checkpoint, distributed, pictures, precision
 from segkit.engine.objective import Objective, Outputs
 from segkit.engine.optim import Average, Freezer, make_optimizer
 from segkit.engine.runs import COLUMNS, FoldDir
 from segkit.engine.schedule import Schedule
+from segkit.engine.weights import start_from
 from segkit.recipe import Recipe, to_dict
 
 
@@ -83,6 +84,8 @@ class Fold:
         torch.manual_seed(job.seed * 1009 + job.folder.index)
         architecture = build.architecture(recipe.architecture)
         self.network = build.create(recipe.architecture, **recipe.model).to(self.device)
+        if recipe.train.init:
+            start_from(self.network, recipe.train.init)
         precision.lay_out(self.network, recipe.train.channels_last)
         if recipe.train.sync_batchnorm and distributed.world() > 1:
             self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
@@ -242,6 +245,13 @@ class Fold:
             notes = {"epoch": state.best_epoch, "score": state.best}
             checkpoint.save_best(self.job.folder.best, self.network, notes)
 
+    def show_samples(self) -> None:
+        """A few validation pictures with truth and prediction, for whoever watches."""
+        if distributed.is_main() and len(self.validation.ids):
+            with self.autocast():
+                path = self.job.folder.path / "samples.png"
+                pictures.write_samples(path, self.network, self.validation, self.decision[0])
+
     # --- events ---
 
     def _event(self, kind: str, **values: Any) -> dict[str, Any]:
@@ -301,6 +311,7 @@ class Fold:
         if distributed.is_main():
             rows = [",".join("" if v != v else f"{v:.10g}" for v in row) for row in state.history]
             paths.write_text(self.job.folder.metrics_csv, "\n".join([",".join(COLUMNS), *rows, ""]))
+            pictures.write_curves(self.job.folder.path / "curves.svg", state.history)
 
     def closing(self, state: Progress) -> dict[str, Any]:
         """The end of the fold; without a validation part the last weights are kept."""

@@ -55,6 +55,7 @@ def train_fold(job: Job, stop: Stop) -> Iterator[dict[str, Any]]:
                 figures = validate(network, fold.validation, fold.objective, *fold.decision)
                 if state.improves(score_of(figures, recipe.train.select), epoch):
                     fold.save_best(state)
+                    fold.show_samples()
             fold.schedule.observe(state.score)
         event = fold.close_epoch(state, epoch, figures, seconds)
         fold.save(state)

@@ -1,0 +1,96 @@
+"""What lands in a fold's folder while it trains: the curves, and a few predictions with outlines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from segkit import paths
+from segkit.data.loader import Loader
+from segkit.engine.runs import COLUMNS
+
+SAMPLES = 8
+TRUTH, PREDICTION = (80, 220, 80), (255, 200, 0)  # RGB
+LINES = (("loss", "#c0392b"), ("val_loss", "#e67e22"), ("val_dice_image", "#2471a3"))
+
+
+@torch.no_grad()
+def write_samples(path: Path, network: nn.Module, loader: Loader, threshold: float) -> None:
+    """The first validation pictures: truth outlined in green, prediction in yellow."""
+    was_training = network.training
+    network.eval()
+    batch = next(loader.epoch())
+    logits = network(batch.image[:SAMPLES]).float()
+    network.train(was_training)
+    found = logits[:, 0].sigmoid() >= threshold if logits.shape[1] == 1 else logits.argmax(1) > 0
+    rows = loader.rows[: len(found)]
+    pictures = [np.array(_host(loader.images[row])) for row in rows]
+    masks = [np.array(_host(loader.masks[row])) > 0 for row in rows]
+    tiles = [
+        outlined(outlined(picture, mask, TRUTH), guess, PREDICTION)
+        for picture, mask, guess in zip(pictures, masks, found.cpu().numpy(), strict=True)
+    ]
+    done, encoded = cv2.imencode(".png", cv2.cvtColor(sheet(tiles), cv2.COLOR_RGB2BGR))
+    if done:
+        with paths.replacing(path) as temporary:
+            temporary.write_bytes(encoded.tobytes())
+
+
+def _host(array: np.ndarray | Tensor) -> np.ndarray:
+    return array.cpu().numpy() if isinstance(array, Tensor) else array
+
+
+def outlined(picture: np.ndarray, mask: np.ndarray, colour: Sequence[int]) -> np.ndarray:
+    """A picture with the border of a mask drawn in."""
+    drawn = picture.copy()
+    parts, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
+    cv2.drawContours(drawn, parts, -1, tuple(colour), 1)
+    return drawn
+
+
+def sheet(tiles: Sequence[np.ndarray], columns: int = 4) -> np.ndarray:
+    """Tiles of one size in rows, with a thin white gap."""
+    height, width = tiles[0].shape[:2]
+    rows = -(-len(tiles) // columns)
+    columns = min(columns, len(tiles))
+    page = np.full((rows * (height + 2), columns * (width + 2), 3), 255, np.uint8)
+    for number, tile in enumerate(tiles):
+        top, left = number // columns * (height + 2), number % columns * (width + 2)
+        page[top : top + height, left : left + width] = tile
+    return page
+
+
+def write_curves(path: Path, history: Sequence[Sequence[float]]) -> None:
+    """Loss and validation Dice over the epochs, as a small SVG."""
+    width, height, edge = 480, 240, 30
+    values = {name: [row[COLUMNS.index(name)] for row in history] for name, _ in LINES}
+    top = max((v for series in values.values() for v in series if v == v), default=1.0)
+    top = max(top, 1.0)
+    lines = []
+    for number, (name, colour) in enumerate(LINES):
+        points = [
+            (edge + i * (width - 2 * edge) / max(len(history) - 1, 1), value)
+            for i, value in enumerate(values[name])
+            if value == value
+        ]
+        spots = " ".join(
+            f"{x:.1f},{height - edge - y / top * (height - 2 * edge):.1f}" for x, y in points
+        )
+        lines.append(f'<polyline fill="none" stroke="{colour}" points="{spots}"/>')
+        lines.append(_text(edge + 110 * number, 16, escape(name), colour))
+    frame = f'<rect x="{edge}" y="{edge}" width="{width - 2 * edge}" height="{height - 2 * edge}"'
+    lines.append(frame + ' fill="none" stroke="#999"/>')
+    lines.append(_text(2, edge + 4, f"{top:.2g}", "#555") + _text(2, height - edge, "0", "#555"))
+    lines.append(_text(edge, height - 10, f"epoch 1 to {len(history)}", "#555"))
+    start = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}">'
+    paths.write_text(path, "\n".join([start, *lines, "</svg>", ""]))
+
+
+def _text(x: float, y: float, words: str, colour: str) -> str:
+    return f'<text x="{x}" y="{y}" font-size="11" font-family="sans-serif" fill="{colour}">{words}</text>'

@@ -1,0 +1,24 @@
+"""A home of its own for the engine's tests, shared by the session: the demo set is prepared once."""
+
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory):
+    return tmp_path_factory.mktemp("engine-home")
+
+
+@pytest.fixture
+def home(demo_home, monkeypatch):
+    """SEGKIT_HOME with the demo set, one thread."""
+    monkeypatch.setenv("SEGKIT_HOME", str(demo_home))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield demo_home
+    torch.set_num_threads(threads)
