@@ -36,8 +36,8 @@ def command(
 
     Example: segkit report runs/unet-isic2017 runs/qtseg-isic2017 --out report.html
 
-    The page opens from disk, needs no network and prints. --format md or --latex prints the table for a
-    README or a paper (or writes it with --out).
+    The page opens from disk, needs no network and prints. --format md or --latex prints the table
+    for a README or a paper (or writes it with --out).
     """
     from segkit.report.reading import expand
 

@@ -115,7 +115,7 @@ def _bubbles(entries: Sequence[Entry]) -> dict[str, Any] | None:
         for entry in entries
         if entry.cost and entry.score("dice_image").known
     ]
-    if not points:
+    if len(points) < 2:
         return None
     return {
         "title": "Score against cost",

@@ -177,16 +177,21 @@ def _setting(recipe: dict[str, Any], dotted: str) -> str:
     return json.dumps(value) if isinstance(value, list | dict) else str(value)
 
 
+FEATURES = {
+    "share": "Size of the truth (share of the picture)",
+    "border": "Contact with the border",
+    "contrast": "Contrast to the surroundings",
+    "compactness": "Compactness (1 is a disc)",
+    "parts": "Number of parts",
+}
+
+
 def slices(entries: Sequence[Entry]) -> dict[str, Any] | None:
-    """Dice per image by kind and by size of the lesion."""
-    scored = [entry for entry in entries if entry.cases]
+    """Dice per image by kind of case, for the runs on each dataset."""
     tables = []
-    for data in dict.fromkeys(entry.data for entry in scored):
-        runs = [entry for entry in scored if entry.data == data]
-        for title, key in (("Kind of case", _kind), ("Size of the truth", _size(runs[0]))):
-            table = _slice_table(runs, key, title, data)
-            if len(table["rows"]) > 1:
-                tables.append(table)
+    for data in dict.fromkeys(entry.data for entry in entries):
+        runs = [entry for entry in entries if entry.data == data and entry.cases]
+        tables += [table for table in _slice_tables(runs, data) if len(table["rows"]) > 1]
     if not tables:
         return None
     sentence = (
@@ -195,38 +200,38 @@ def slices(entries: Sequence[Entry]) -> dict[str, Any] | None:
     return {"sentence": sentence, "tables": tables}
 
 
-def _kind(row: dict[str, Any]) -> str:
-    return str(row.get("cls") or "")
+def _slice_tables(runs: Sequence[Entry], data: str) -> list[dict[str, Any]]:
+    found: dict[str, dict[str, dict[str, tuple[int, float]]]] = {}
+    for entry in runs:
+        for row in entry.summary.get("slices", []):
+            titled = FEATURES.get(row["feature"], row["feature"])
+            values = found.setdefault(titled, {}).setdefault(row["slice"], {})
+            values[entry.label] = (row["n"], row["dice_image"])
+        for name, dice in _by_kind(entry).items():
+            values = found.setdefault("Kind of case", {}).setdefault(name, {})
+            values[entry.label] = (len(dice), float(np.mean(dice)))
+    labels = [entry.label for entry in runs]
+    return [_slice_table(title, data, labels, rows) for title, rows in found.items()]
 
 
-def _size(entry: Entry) -> Any:
-    areas = [row["area_truth"] / max(1.0, row["height"] * row["width"]) for row in entry.cases]
-    filled = [area for area in areas if area > 0]
-    low, high = np.quantile(filled, [1 / 3, 2 / 3]) if filled else (0.0, 0.0)
-
-    def name(row: dict[str, Any]) -> str:
-        share = row["area_truth"] / max(1.0, row["height"] * row["width"])
-        if share == 0:
-            return "0 nothing to find"
-        if share <= low:
-            return f"1 small (up to {low:.1%} of the picture)"
-        return f"2 medium (up to {high:.1%})" if share <= high else f"3 large (over {high:.1%})"
-
-    return name
+def _by_kind(entry: Entry) -> dict[str, list[float]]:
+    kinds: dict[str, list[float]] = {}
+    for row in entry.cases:
+        if row.get("cls"):
+            kinds.setdefault(str(row["cls"]), []).append(row["dice"])
+    return dict(sorted(kinds.items()))
 
 
-def _slice_table(runs: Sequence[Entry], key: Any, title: str, data: str) -> dict[str, Any]:
-    names = sorted({key(row) for entry in runs for row in entry.cases} - {""})
-    rows = []
-    for name in names:
-        members = [[r["dice"] for r in entry.cases if key(r) == name] for entry in runs]
-        cells = [str(max(len(values) for values in members))]
-        cells += [as_plain(float(np.mean(values)) if values else math.nan, 3) for values in members]
-        rows.append(
-            {"name": name.lstrip("0123 ") if title.startswith("Size") else name, "cells": cells}
-        )
-    columns = ["pictures", *(entry.label for entry in runs)]
-    return {"caption": f"{title}, {data}", "corner": title, "columns": columns, "rows": rows}
+def _slice_table(
+    title: str, data: str, labels: Sequence[str], rows: dict[str, dict[str, tuple[int, float]]]
+) -> dict[str, Any]:
+    written = []
+    for name, values in rows.items():
+        cells = [str(max(count for count, _ in values.values()))]
+        cells += [as_plain(values[label][1], 3) if label in values else "–" for label in labels]
+        written.append({"name": name, "cells": cells})
+    columns = ["Pictures", *labels]
+    return {"caption": data, "corner": title, "columns": columns, "rows": written}
 
 
 def details(entries: Sequence[Entry]) -> list[dict[str, Any]]:

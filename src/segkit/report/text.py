@@ -8,7 +8,7 @@ from typing import Any
 
 from segkit.report.reading import Entry, read_entries
 from segkit.report.sections import notices
-from segkit.report.table import as_latex, as_markdown, build_table, value_of
+from segkit.report.table import Column, as_latex, as_markdown, build_table
 from segkit.report.ties import ties
 
 
@@ -45,7 +45,14 @@ def as_values(runs: Sequence[Path], cost: bool = True) -> list[dict[str, Any]]:
             "data": entry.data,
             "selection": entry.selection,
             "ties": letters.get(entry.label, ""),
-            **{c.key: value_of(entry, c).mean for c in table.columns if c.numeric},
+            **{c.key: _value(entry, c) for c in table.columns if c.numeric},
         }
         for entry in table.entries
     ]
+
+
+def _value(entry: Entry, column: Column) -> Any:
+    if column.key in entry.cost:
+        return entry.cost[column.key]
+    score = entry.score(column.key)
+    return {"mean": score.mean, "ci95": [score.low, score.high]}

@@ -34,15 +34,14 @@ def ties(entries: Sequence[Entry]) -> list[Ties]:
 
 
 def _compare(data: str, entries: Sequence[Entry]) -> Ties:
-    tables = {entry.label: {row["id"]: row for row in entry.cases} for entry in entries}
+    tables = {entry.label: _per_picture(entry) for entry in entries}
     shared = sorted(set.intersection(*(set(table) for table in tables.values())))
     largest = max(len(table) for table in tables.values())
     if len(shared) < 2:
         return Ties(data, len(shared), {}, (), "These runs share no test pictures: not comparable.")
-    values = {name: _column(table, shared) for name, table in tables.items()}
-    first = next(iter(tables.values()))
-    groups = [str(first[case].get("group") or case) for case in shared]
-    pairs = compare_runs(values, groups)
+    values = {name: np.array([table[case] for case in shared]) for name, table in tables.items()}
+    groups = {row["id"]: str(row.get("group") or row["id"]) for row in entries[0].cases}
+    pairs = compare_runs(values, [groups[case] for case in shared])
     scores = {name: float(np.nanmean(column)) for name, column in values.items()}
     note = ""
     if len(shared) < largest:
@@ -50,5 +49,9 @@ def _compare(data: str, entries: Sequence[Entry]) -> Ties:
     return Ties(data, len(shared), tie_groups(scores, pairs), tuple(pairs), note)
 
 
-def _column(table: dict[str, dict], ids: Sequence[str]) -> np.ndarray:
-    return np.array([table[case][METRIC] for case in ids])
+def _per_picture(entry: Entry) -> dict[str, float]:
+    """Dice of each picture; the mean where several seeds scored it."""
+    found: dict[str, list[float]] = {}
+    for row in entry.cases:
+        found.setdefault(row["id"], []).append(row[METRIC])
+    return {name: float(np.mean(values)) for name, values in found.items()}

@@ -1,0 +1,269 @@
+"""The HTML report: what stands in it, that it stands alone, that it tells the truth."""
+
+import json
+import math
+import re
+import shutil
+from html.parser import HTMLParser
+
+import pytest
+
+from segkit import paths
+from segkit.report import charts
+from segkit.report.page import write_report
+from segkit.report.reading import Score, expand, read_entries
+from segkit.report.table import as_latex, as_markdown, build_table, interval
+from segkit.report.ties import ties
+
+VOID = frozenset(
+    [
+        "area",
+        "base",
+        "br",
+        "col",
+        "embed",
+        "hr",
+        "img",
+        "input",
+        "link",
+        "meta",
+        "source",
+        "track",
+        "wbr",
+    ]
+)
+
+
+class Reader(HTMLParser):
+    """Collects tags, and checks that what is opened is closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open, self.crossed = [], [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        if not self.open or self.open.pop() != tag:
+            self.crossed.append(tag)
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def page(runs, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGKIT_HOME", str(runs["wide"].parent))
+        return write_report(list(runs.values()), folder).read_text()
+
+
+def test_the_page_is_well_formed(page):
+    found = Reader(page)
+    assert found.crossed == []
+    assert found.open == []
+    identities = [attrs["id"] for _, attrs in found.tags if attrs.get("id")]
+    assert len(identities) == len(set(identities))
+
+
+def test_nothing_is_fetched(page):
+    found = Reader(page)
+    for _, attrs in found.tags:
+        for name in ("src", "href", "xlink:href"):
+            assert attrs.get(name, "#").startswith(("#", "data:")), attrs
+    assert "url(" not in page
+    assert "@import" not in page
+    assert not re.search(r"https?://(?!www\.w3\.org)", page.split("<script>")[0])
+    policy = next(
+        a["content"] for a in found.all("meta") if "content" in a and "default" in a["content"]
+    )
+    assert policy.startswith("default-src 'none'")
+    assert len(page.encode()) < 1_000_000
+
+
+def test_every_picture_and_control_has_words(page):
+    found = Reader(page)
+    pictures = [attrs for attrs in found.all("img") if attrs["src"] != "data:,"]
+    assert len(pictures) == 3 * 9 * 4
+    assert all(attrs["alt"] for attrs in pictures)
+    charted = [a for a in found.all("figure") if a.get("class") == "chart"]
+    assert len(charted) == 5
+    assert all(re.search(r"\d", attrs["aria-label"]) for attrs in charted)
+    assert found.all("html")[0]["lang"] == "en"
+
+
+def test_the_figures_are_those_of_the_evaluation(page, runs):
+    for run in runs.values():
+        summary = paths.read_json(run / "summary.json")
+        assert f"{summary['metrics']['dice_image']['mean']:.4f}" in page
+        low, high = summary["metrics"]["dice_image"]["ci95"]
+        assert f"[{low:.4f}, {high:.4f}]" in page
+
+
+def test_a_run_selected_on_its_test_part_is_marked(page, runs, tmp_path):
+    assert "The checkpoint of peeked was chosen on the test part" in page
+    assert page.count("test part!") == 1
+    honest = write_report([runs["wide"]], tmp_path / "one.html").read_text()
+    assert 'class="notice"' not in honest
+    assert "selection: validation" in honest
+
+
+def test_a_single_run_has_cards_and_its_command(runs, tmp_path):
+    page = write_report([runs["wide"]], tmp_path / "one.html").read_text()
+    assert "12 test pictures at 48 × 48 pixels" in page
+    assert "segkit train unet --data demo" in page
+    assert "CC0" in page
+    assert page.count('class="card"') == 4
+
+
+def test_runs_of_one_network_are_told_apart_by_their_settings(page):
+    assert "unet on demo: what differs between the runs" in page
+    assert "model.width" in page
+    assert "train.select_on" in page
+
+
+def test_names_cannot_break_out_of_the_page(runs, tmp_path):
+    nasty = tmp_path / "<script>alert(1)</script>&\"'"
+    nasty = nasty.with_name("<img src=x onerror=alert(1)>&\"'")
+    shutil.copytree(runs["narrow"], nasty)
+    page = write_report([nasty, runs["wide"]], tmp_path / "out.html").read_text()
+    found = Reader(page)
+    assert "<img src=x" not in page
+    assert found.crossed == []
+    assert not any("onerror" in attrs for _, attrs in found.tags)
+
+
+def test_an_unscored_run_says_what_to_do(runs, tmp_path):
+    young = tmp_path / "young"
+    shutil.copytree(runs["narrow"], young)
+    (young / "summary.json").unlink()
+    (young / "fold0" / "cases.csv").unlink()
+    page = write_report([young], tmp_path).read_text()
+    assert "Not scored yet: young. Run: segkit evaluate RUN" in page
+    assert 'id="charts"' in page
+    assert 'id="cases"' not in page
+
+
+def test_without_the_prepared_set_there_are_no_pictures_but_a_reason(runs, tmp_path, monkeypatch):
+    far = tmp_path / "far"
+    shutil.copytree(runs["narrow"], far)
+    card = paths.read_json(far / "data.json")
+    paths.write_json(far / "data.json", {**card, "root": str(tmp_path / "nowhere")})
+    monkeypatch.setenv("SEGKIT_HOME", str(tmp_path / "empty"))
+    page = write_report([far], tmp_path).read_text()
+    assert "the prepared set is not on this machine" in page
+    assert 'class="zoom"' not in page
+
+
+def test_the_page_is_the_same_twice(runs, tmp_path):
+    one = write_report([runs["wide"]], tmp_path / "1.html").read_text()
+    two = write_report([runs["wide"]], tmp_path / "2.html").read_text()
+    assert one == two
+
+
+def test_a_folder_stands_for_the_runs_in_it(runs):
+    folder = runs["wide"].parent
+    assert expand([folder]) == sorted(runs.values())
+    assert expand([runs["wide"], folder])[0] == runs["wide"]
+    assert len(expand([runs["wide"], folder])) == 3
+
+
+def test_alike_folder_names_get_as_much_path_as_they_need(runs, tmp_path):
+    for place in ("a", "b"):
+        shutil.copytree(runs["narrow"], tmp_path / place / "run")
+    labels = [e.label for e in read_entries([tmp_path / "a/run", tmp_path / "b/run"], cost=False)]
+    assert labels == ["a/run", "b/run"]
+
+
+def test_equal_runs_are_tied_and_a_worse_one_is_not(runs, tmp_path):
+    twin, bad = tmp_path / "twin", tmp_path / "bad"
+    for copy in (twin, bad):
+        shutil.copytree(runs["wide"], copy)
+    file = bad / "fold0" / "cases.csv"
+    head, *rows = file.read_text().splitlines()
+    place = head.split(",").index("dice")
+    broken = [",".join("0" if i == place else v for i, v in enumerate(r.split(","))) for r in rows]
+    file.write_text("\n".join([head, *broken]) + "\n")
+    (group,) = ties(read_entries([runs["wide"], twin, bad], cost=False))
+    assert group.letters["wide"] == group.letters["twin"]
+    assert not set(group.letters["bad"]) & set(group.letters["wide"])
+
+
+def test_runs_without_shared_pictures_are_not_compared(runs, tmp_path):
+    other = tmp_path / "other"
+    shutil.copytree(runs["wide"], other)
+    file = other / "fold0" / "cases.csv"
+    file.write_text(file.read_text().replace("demo_", "else_"))
+    (group,) = ties(read_entries([runs["wide"], other], cost=False))
+    assert "share no test pictures" in group.note
+    assert group.letters == {}
+
+
+def test_the_table_is_in_order_and_bold_where_it_is_best(runs):
+    table = build_table(read_entries(list(runs.values())), [])
+    dice = [c.title for c in table.columns].index("Dice (per image)")
+    values = [row[dice].value for row in table.rows]
+    assert values == sorted(values, reverse=True)
+    assert [row[dice].best for row in table.rows] == [True, False, False]
+    costs = [c.key for c in table.columns].index("params")
+    cheapest = min(row[costs].value for row in table.rows)
+    assert all(row[costs].best == (row[costs].value == cheapest) for row in table.rows)
+
+
+def test_markdown_and_latex_hold_the_same_rows(runs):
+    table = build_table(read_entries(list(runs.values())), [])
+    markdown, latex = as_markdown(table), as_latex(table)
+    assert len(markdown.splitlines()) == 5
+    assert {line.count("|") for line in markdown.splitlines()} == {len(table.columns) + 1}
+    body = [line for line in latex.splitlines() if line.endswith(r"\\")]
+    assert {line.count(" & ") for line in body} == {len(table.columns) - 1}
+    assert r"\textbf{" in latex
+    assert "test part!" in latex
+
+
+def test_intervals_are_written_only_where_known():
+    assert interval(Score(0.5, 0.4, 0.6), 2) == "[0.40, 0.60]"
+    assert interval(Score(0.5), 2) == ""
+
+
+def test_a_score_that_is_missing_is_not_a_number(runs):
+    (entry,) = read_entries([runs["wide"]], cost=False)
+    assert math.isnan(entry.score("no_such_metric").mean)
+
+
+def test_shares_of_a_distribution_by_hand():
+    values = [0.0, 0.05, 0.95, 1.0, math.nan]
+    assert charts.shares(values) == [0.5, 0, 0, 0, 0, 0, 0, 0, 0, 0.5]
+    assert charts.shares([]) == [0] * 10
+
+
+def test_published_rows_are_hollow():
+    points = [
+        charts.Point("ours", 1.0, 0.8, 1.0),
+        charts.Point("theirs", 2.0, 0.9, 4.0, published=True),
+    ]
+    svg = charts.bubbles(points)
+    ours, theirs = re.findall(r'<circle[^>]* style="([^"]*)"', svg)
+    assert "fill:none" not in ours
+    assert "fill:none" in theirs
+    assert "theirs (published)" in svg
+    radii = [float(r) for r in re.findall(r'<circle[^>]* r="([\d.]+)"', svg)]
+    assert radii[1] > radii[0]
+
+
+def test_the_json_form_has_numbers(runs, capsys):
+    from segkit.cli import run
+
+    assert run(["report", str(runs["wide"]), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert row["run"] == "wide"
+    assert row["params"] == int(row["params"])
+    assert row["dice_image"]["ci95"][0] <= row["dice_image"]["mean"] <= row["dice_image"]["ci95"][1]
