@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines import UNetConfig
+from segkit_baselines.describe_classic import UNetConfig
 
 
 class DoubleConv(nn.Sequential):

@@ -5,13 +5,14 @@ only.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]  # (H, W)
-Picture = NDArray[np.float32]  # (H, W, 3), RGB in [0, 1]
+Field = NDArray[Any]  # (H, W), float32
+Picture = NDArray[Any]  # (H, W, 3), float32, RGB in [0, 1]
 Mask = NDArray[np.uint8]
 
 

@@ -159,8 +159,8 @@ def _below(body: Field, grid: Grid, strength: float) -> Field:
     inside = body < 0
     if not inside.any():
         return np.ones(grid.size, np.float32)
-    columns = inside.any(0).astype(np.float32)
-    columns = cv2.GaussianBlur(columns[None], (0, 0), 0.02 * min(grid.size))[0]
+    width: Field = inside.any(0).astype(np.float32)[None]
+    columns = cv2.GaussianBlur(width, (0, 0), 0.02 * min(grid.size)).reshape(-1)
     last = np.where(inside.any(0), grid.size[0] - inside[::-1].argmax(0), grid.size[0])
     bottom = np.median(last[inside.any(0)])
     fade = np.clip((np.arange(grid.size[0]) - bottom) / (0.06 * grid.size[0]), 0, 1)

@@ -111,9 +111,8 @@ class Suite:
     def check_gradients(self) -> None:
         network = self.network().train()
         image = self.image(2, self.train_size)
-        outputs = (
-            network.forward_aux(image) if hasattr(network, "forward_aux") else (network(image),)
-        )
+        forward_aux: Any = getattr(network, "forward_aux", None)
+        outputs = forward_aux(image) if forward_aux else (network(image),)
         generator = torch.Generator().manual_seed(2)
         # random weights per pixel: the plain sum after a batch norm has no gradient at all
         total = sum((o * torch.randn(o.shape, generator=generator)).sum() for o in outputs)
@@ -128,11 +127,12 @@ class Suite:
 
     def check_aux(self) -> None:
         network = self.network().eval()
-        if not hasattr(network, "forward_aux"):
+        forward_aux: Any = getattr(network, "forward_aux", None)
+        if forward_aux is None:
             return
         image = self.image(1, self.train_size)
         with torch.no_grad():
-            outputs = network.forward_aux(image)
+            outputs = forward_aux(image)
         expect(isinstance(outputs, tuple), f"forward_aux returns a {type(outputs).__name__}")
         expect(
             torch.allclose(outputs[0], _run(network, image), rtol=1e-5, atol=1e-6), "they differ"

@@ -1,0 +1,89 @@
+"""Small layers that several baselines share."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def depthwise(channels: int, kernel: int, dilation: int = 1, bias: bool = True) -> nn.Conv2d:
+    """A depthwise convolution that keeps the size."""
+    padding = dilation * (kernel - 1) // 2
+    return nn.Conv2d(
+        channels, channels, kernel, padding=padding, dilation=dilation, groups=channels, bias=bias
+    )
+
+
+def pointwise(inputs: int, outputs: int, bias: bool = True) -> nn.Conv2d:
+    """A 1×1 convolution."""
+    return nn.Conv2d(inputs, outputs, 1, bias=bias)
+
+
+def double(x: Tensor, align_corners: bool = True) -> Tensor:
+    """Twice the size, bilinear."""
+    return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=align_corners)
+
+
+def resize(x: Tensor, like: Tensor, align_corners: bool = False) -> Tensor:
+    """To the size of `like`, bilinear."""
+    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=align_corners)
+
+
+class ConvNormAct(nn.Sequential):
+    """Convolution that keeps the size, batch norm, ReLU."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int = 3, bias: bool = True):
+        super().__init__(
+            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias),
+            nn.BatchNorm2d(outputs),
+            nn.ReLU(inplace=True),
+        )
+
+
+class DropPath(nn.Module):
+    """Leaves the branch out for whole samples while training."""
+
+    def __init__(self, rate: float = 0.0):
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training or self.rate == 0.0:
+            return x
+        keep = torch.rand(x.shape[0], *[1] * (x.ndim - 1), device=x.device) >= self.rate
+        return x * keep / (1 - self.rate)
+
+
+def init_light(module: nn.Module) -> None:
+    """The initialisation of EGE-UNet, MALUNet and UltraLight VM-UNet, for every layer inside."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d):
+            fan = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels // layer.groups
+            nn.init.normal_(layer.weight, 0, math.sqrt(2 / fan))
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Conv1d):
+            nn.init.normal_(
+                layer.weight, 0, math.sqrt(2 / (layer.kernel_size[0] * layer.out_channels))
+            )
+        elif isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def init_transformer(module: nn.Module) -> None:
+    """Truncated normal for linears, fan-out normal for convolutions, zero biases."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+        elif isinstance(layer, nn.Conv2d):
+            fan = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels // layer.groups
+            nn.init.normal_(layer.weight, 0, math.sqrt(2 / fan))
+        else:
+            continue
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)

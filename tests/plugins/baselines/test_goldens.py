@@ -1,0 +1,480 @@
+"""Every baseline against the figures of the released networks: counts, logits, single blocks."""
+
+import pytest
+import torch
+from zoo_golden import fill, filled, picture, statistics, wave
+
+import segkit
+from segkit import plugins
+
+CORNERS = ((0, 0), (31, 17), (63, 63))
+slow = pytest.mark.slow
+
+# name, config, mean, deviation, [0,0], [31,17], [63,63], relative tolerance
+LOGITS = [
+    ("egeunet", {}, 0.316229505, 0.472429472, -0.395666274, 0.523756014, 0.377757892, 1e-6),
+    ("malunet", {}, 0.905920744, 0.652192074, 0.710319935, 1.250474431, 1.305699050, 1e-6),
+    (
+        "ultralight_vmunet",
+        {},
+        0.908031159,
+        0.683987076,
+        0.573947674,
+        1.203381195,
+        1.295153978,
+        1e-6,
+    ),
+    ("ulite", {}, 0.0529154856, 0.0388927210, 0.0279821979, 0.1085753448, 0.1294627293, 1e-6),
+    ("tinyunet", {}, 0.406330667, 0.162111055, 0.00247343146, 0.542637464, 0.00121876327, 1e-6),
+    ("unext", {}, 1.3283017e-01, 6.2163586e-02, 1.1004806e-01, 9.2153265e-02, 1.2136703e-01, 1e-6),
+    (
+        "unext_s",
+        {},
+        2.8970807e-02,
+        4.1394545e-02,
+        -4.2196307e-02,
+        5.8947200e-02,
+        9.4999987e-02,
+        1e-6,
+    ),
+    (
+        "cmunext",
+        {},
+        -7.2982653e-04,
+        4.1268575e-04,
+        -3.4124049e-04,
+        -8.4067673e-04,
+        -5.7701666e-04,
+        1e-6,
+    ),
+    (
+        "cmunext_s",
+        {},
+        1.6611365e-04,
+        1.0868037e-04,
+        6.8023866e-05,
+        2.2834018e-04,
+        2.2779603e-04,
+        1e-6,
+    ),
+    (
+        "mkunet",
+        {},
+        -7.6018735e-04,
+        2.0948546e-02,
+        1.4316589e-02,
+        -2.5165431e-02,
+        -2.0483342e-02,
+        1e-6,
+    ),
+    (
+        "mkunet_s",
+        {},
+        4.7457409e-03,
+        3.1612155e-02,
+        1.9139674e-02,
+        -2.3962927e-02,
+        -2.0164051e-02,
+        1e-6,
+    ),
+    (
+        "mkunet_t",
+        {},
+        2.7513635e-02,
+        3.7629721e-02,
+        4.1227115e-02,
+        -2.1720767e-03,
+        -4.8507631e-03,
+        1e-6,
+    ),
+    (
+        "mkunet_m",
+        {},
+        -2.4882607e-02,
+        2.0918282e-02,
+        -1.6961213e-02,
+        -3.7885295e-02,
+        -5.3572098e-02,
+        1e-6,
+    ),
+    (
+        "segformer_b0",
+        {},
+        -4.5913754e-02,
+        1.0690004e-01,
+        2.8262236e-03,
+        7.6468588e-02,
+        -9.3798455e-02,
+        1e-6,
+    ),
+    (
+        "unetpp",
+        {},
+        1.0117727e-02,
+        4.1110668e-03,
+        -2.1027364e-03,
+        9.2218540e-03,
+        7.5227882e-03,
+        1e-6,
+    ),
+    pytest.param(
+        "mkunet_l",
+        {},
+        1.1141334e-02,
+        1.4360110e-02,
+        1.8418291e-02,
+        6.7253649e-04,
+        6.3788300e-03,
+        1e-6,
+        marks=slow,
+    ),
+    pytest.param(
+        "cmunext_l",
+        {},
+        -3.3050470e-04,
+        1.5750959e-04,
+        7.0790903e-05,
+        -5.5826003e-04,
+        -2.6359866e-04,
+        1e-6,
+        marks=slow,
+    ),
+    pytest.param(
+        "vmunet",
+        {},
+        9.4373873e-03,
+        6.6946363e-01,
+        1.3540014,
+        -1.2354973,
+        1.2783605,
+        2e-6,
+        marks=slow,
+    ),
+    pytest.param(
+        "vmunet_full",
+        {},
+        1.7554314e-03,
+        6.864065e-01,
+        1.3524753,
+        -7.385467e-01,
+        1.2241631,
+        2e-5,
+        marks=slow,
+    ),
+    pytest.param(
+        "attunet",
+        {},
+        -5.7341654e-03,
+        3.4504940e-03,
+        -1.7785074e-03,
+        -7.4023167e-03,
+        8.5541653e-04,
+        1e-6,
+        marks=slow,
+    ),
+    pytest.param(
+        "attunet",
+        {"gate": False},
+        -1.1501463e-02,
+        6.9339281e-03,
+        -3.6032011e-03,
+        -1.5067973e-02,
+        1.7232556e-03,
+        1e-6,
+        marks=slow,
+    ),
+    pytest.param(
+        "unetpp_r34",
+        {},
+        9.6946321e-02,
+        1.9195578e-02,
+        1.2752127e-02,
+        1.2384756e-01,
+        4.5201586e-02,
+        1e-6,
+        marks=slow,
+    ),
+    pytest.param(
+        "segformer_b1",
+        {},
+        2.2420904e-01,
+        5.4832004e-02,
+        2.0477381e-01,
+        1.6057693e-01,
+        2.6266976e-01,
+        1e-6,
+        marks=slow,
+    ),
+    pytest.param(
+        "resenc_unet",
+        {"stages": 5},
+        2.012754e-01,
+        5.052619e-01,
+        1.636699e-01,
+        6.41541e-03,
+        7.234425e-01,
+        4e-6,
+        marks=slow,
+    ),
+    pytest.param(
+        "resenc_unet",
+        {"stages": 6},
+        2.012564e-01,
+        5.051528e-01,
+        1.657097e-01,
+        1.182162e-02,
+        7.268682e-01,
+        2e-6,
+        marks=slow,
+    ),
+    pytest.param(
+        "resenc_unet",
+        {"stages": 5, "plain": True},
+        2.045372e-01,
+        4.768789e-01,
+        -8.420469e-02,
+        1.413016e-01,
+        1.466349,
+        1e-6,
+        marks=slow,
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "config", "mean", "deviation", "a", "b", "c", "tolerance"), LOGITS
+)
+@torch.no_grad()
+def test_logits(name, config, mean, deviation, a, b, c, tolerance):
+    found = statistics(filled(name, **config)(picture()), *CORNERS)
+    assert found == pytest.approx([mean, deviation, a, b, c], rel=tolerance, abs=1e-12)
+
+
+# the oblong input reveals a swapped height and width: mean, deviation, [31,17], [63,95]
+OBLONG = [
+    ("unext", {}, 1.4859534e-01, 6.4423825e-02, 8.3680076e-02, 1.5420884e-01),
+    ("cmunext", {}, -8.6927760e-04, 4.2853387e-04, -8.4067673e-04, -3.7640378e-04),
+    ("mkunet", {}, -3.0029291e-03, 2.0849012e-02, -2.5200334e-02, 1.4782507e-02),
+    ("segformer_b0", {}, -7.570424e-02, 1.1448541e-01, 1.1355762e-01, -1.691659e-01),
+    pytest.param("vmunet", {}, 1.7235603e-02, 6.6897362e-01, -1.0571191, 1.3150557, marks=slow),
+    pytest.param(
+        "resenc_unet",
+        {"stages": 5},
+        2.056321e-01,
+        5.102020e-01,
+        7.014319e-02,
+        -1.086503,
+        marks=slow,
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "config", "mean", "deviation", "a", "b"), OBLONG)
+@torch.no_grad()
+def test_oblong_logits(name, config, mean, deviation, a, b):
+    found = statistics(filled(name, **config)(picture(64, 96)), (31, 17), (63, 95))
+    assert found == pytest.approx([mean, deviation, a, b], rel=4e-6)
+
+
+@slow
+@torch.no_grad()
+def test_seven_stages_at_128():
+    found = statistics(filled("resenc_unet")(picture(128, 128)), *CORNERS)
+    golden = [1.955348e-01, 5.040120e-01, -1.009895e-01, 1.042096e-01, 3.760946e-01]
+    assert found == pytest.approx(golden, rel=2e-6)
+
+
+@torch.no_grad()
+def test_unetpp_supervised_path():
+    aux = filled("unetpp", deep_supervision=True).forward_aux(picture())
+    golden = [1.6458279e-02, 5.8478033e-03, 3.2552591e-03, 1.6354857e-02, 2.7366868e-02]
+    assert statistics(aux[-1], *CORNERS) == pytest.approx(golden, rel=1e-6)
+
+
+@torch.no_grad()
+def test_egeunet_supervised_stages():
+    aux = filled("egeunet").forward_aux(picture())
+    sized = [
+        torch.nn.functional.interpolate(m, (64, 64), mode="bilinear", align_corners=True)
+        for m in aux[1:]
+    ]
+    golden = [
+        (0.374964388, 0.335631763),
+        (0.338953254, 0.221230568),
+        (0.205113419, 0.466066342),
+        (0.222806708, 0.173536272),
+        (0.412138350, 0.0641556845),
+    ]
+    for found, value in zip(sized, golden, strict=True):
+        assert statistics(found) == pytest.approx(value, rel=1e-6)
+
+
+@torch.no_grad()
+def test_ultralight_with_mambas_own_decay():
+    network = fill(segkit.create("ultralight_vmunet"), log_decay=True)
+    logits = network(picture())
+    assert logits.mean().item() == pytest.approx(0.908057343, rel=1e-6)
+    assert logits[0, 0, 31, 17].item() == pytest.approx(1.202604886, rel=1e-6)
+
+
+@torch.no_grad()
+def test_tinyunet_second_class():
+    logits = filled("tinyunet", num_classes=2)(picture())
+    found = statistics(logits[:, 1:], *CORNERS)
+    golden = [-0.452705006, 0.171164969, -0.0160244718, -0.580942495, 0.000269415552]
+    assert found == pytest.approx(golden, rel=1e-6)
+    one = filled("tinyunet")(picture())
+    assert torch.allclose(logits[:, :1], one, rtol=1e-9)
+
+
+def block(value: torch.Tensor) -> list[float]:
+    flat = value.flatten()
+    return [value.mean().item(), value.std(correction=0).item(), flat[0].item(), flat[-1].item()]
+
+
+@torch.no_grad()
+def test_blocks_of_the_six_stage_networks():
+    from segkit_baselines.egeunet import GAB, GHPA
+    from segkit_baselines.malunet import DGA, EA
+    from segkit_baselines.ultralight_vmunet import PVM
+
+    x = wave(24, 12, 10)
+    cases = [
+        (GHPA(24, 32), (x,), (-0.009852964, 0.200320961, -0.029845929, 0.069405719)),
+        (EA(24), (x,), (0.325752881, 0.619220015, -0.114327785, -0.066309110)),
+        (DGA(24, 32), (x,), (0.146813845, 0.505833177, -0.476938051, 0.064871127)),
+        (PVM(24, 32), (x,), (-0.022962354, 0.675593635, 0.168715407, -0.210469617)),
+        (
+            GAB(24, 16),
+            (wave(24, 6, 5), wave(16, 12, 10), wave(1, 12, 10)),
+            (0.008928576, 0.696021530, 0.177446668, 0.967521002),
+        ),
+    ]
+    for module, inputs, golden in cases:
+        found = block(fill(module)(*inputs))
+        assert found == pytest.approx(golden, rel=1e-6), type(module).__name__
+
+
+@torch.no_grad()
+def test_bridge_of_malunet():
+    from segkit_baselines.six_stage import SCAB, WIDTHS
+
+    stages = [wave(c, 64 >> k, 64 >> k) for k, c in enumerate(WIDTHS[:5], 1)]
+    skips = fill(SCAB())(stages)
+    golden = {
+        0: (-0.000221409, 0.903060358),
+        2: (0.035226346, 0.898927522),
+        4: (0.044678884, 0.866759627),
+    }
+    for index, value in golden.items():
+        assert statistics(skips[index]) == pytest.approx(value, rel=2e-6)
+
+
+@torch.no_grad()
+def test_blocks_of_ulite_and_tinyunet():
+    from segkit_baselines.tinyunet import CMRF
+    from segkit_baselines.ulite import Bottleneck, Decoder, Encoder
+
+    out, skip = fill(Encoder(16, 32))(wave(16, 12, 10))
+    assert block(out) == pytest.approx(
+        (0.327525084, 0.465687127, 0.524963231, 0.691276697), rel=1e-6
+    )
+    assert block(skip)[:2] == pytest.approx((0.047323777, 0.980358478), rel=1e-6)
+    found = block(fill(Bottleneck(32))(wave(32, 12, 10)))
+    assert found == pytest.approx((0.056069290, 0.210438405, -0.102822111, -0.145562643), rel=1e-6)
+    found = block(fill(Decoder(32, 16))(wave(32, 6, 5), wave(16, 12, 10)))
+    assert found == pytest.approx((0.071218711, 0.221179249, 0.055373173, 0.238888752), rel=1e-6)
+    found = block(fill(CMRF(32, 64))(wave(32, 12, 10)))
+    assert found == pytest.approx((0.012693166, 0.087827457, 0.047727106, -0.031441906), rel=1e-6)
+    found = block(fill(CMRF(64, 64))(wave(64, 12, 10)))
+    assert found == pytest.approx((0.095419099, 0.794038466, 0.290129348, -0.708124825), rel=1e-6)
+
+
+COUNTS = {  # config -> parameters, beyond the defaults that the contract suite checks
+    ("tinyunet", ("num_classes", 2)): 481_170,
+    ("attunet", ("gate", False)): 34_527_041,
+    ("unetpp", ("deep_supervision", True)): 9_163_428,
+    ("resenc_unet", ("stages", 5)): 37_716_452,
+    ("resenc_unet", ("stages", 6)): 71_816_165,
+}
+
+
+@pytest.mark.parametrize("key", COUNTS, ids=str)
+def test_counts_of_the_variants(key):
+    name, setting = key
+    network = _on_meta(name, dict([setting]))
+    assert sum(p.numel() for p in network.parameters()) == COUNTS[key]
+
+
+def _on_meta(name, config):
+    with torch.device("meta"):
+        return segkit.create(name, **config)
+
+
+def test_plain_resenc_count():
+    network = _on_meta("resenc_unet", {"stages": 5, "plain": True})
+    assert sum(p.numel() for p in network.parameters()) == 7_766_436
+
+
+@pytest.mark.parametrize(
+    ("size", "stages"),
+    [
+        ((64, 64), 5),
+        ((128, 128), 6),
+        ((192, 256), 6),
+        ((224, 224), 6),
+        ((256, 256), 7),
+        ((352, 352), 7),
+        ((512, 512), 8),
+    ],
+)
+def test_nnunets_planning_rule(size, stages):
+    from segkit_baselines.resenc_unet import stages_for
+
+    assert stages_for(size) == stages
+
+
+def test_deeplab_by_hand():
+    resnet18 = 11_689_512 - 513_000  # the published count without its classifier
+    pyramid = 131_584 + 3 * 1_180_160 + 131_584 + 328_192
+    decoder = 3_168 + (304 * 256 * 9 + 512) + (256 * 256 * 9 + 512) + 257
+    assert plugins.get("architectures", "deeplabv3plus").params == resnet18 + pyramid + decoder
+
+
+def test_malunets_memories_start_tied_and_are_trained_apart():
+    from segkit_baselines.malunet import EA
+
+    network = segkit.create("malunet")
+    memories = [m for m in network.modules() if isinstance(m, EA)]
+    assert len(memories) == 6
+    for memory in memories:
+        assert torch.equal(memory.keys.weight[..., 0].t(), memory.values.weight[..., 0])
+        assert memory.keys.weight.data_ptr() != memory.values.weight.data_ptr()
+
+
+def test_one_scan_for_four_groups_equals_four_scans():
+    from segkit_baselines.ultralight_vmunet import PVM
+
+    block = fill(PVM(24, 32))
+    x = wave(24, 6, 5)
+    tokens = block.norm(x.flatten(2).transpose(1, 2))
+    parts = [block.mamba(part) + part for part in tokens.chunk(4, -1)]
+    apart = block.proj(block.norm(torch.cat(parts, -1))).transpose(1, 2).unflatten(2, (6, 5))
+    assert torch.allclose(block(x), apart, atol=1e-12)
+
+
+def test_a_cascade_of_one_field_works():
+    network = segkit.create("tinyunet", fields=1)
+    assert network(torch.zeros(1, 3, 16, 16)).shape == (1, 1, 16, 16)
+
+
+def test_light_losses_by_hand():
+    import math
+
+    from segkit.api import resolve
+
+    value = plugins.get("losses", "bce_dice")
+    p, g = [0.9, 0.2, 0.7, 0.4], [1, 0, 1, 1]
+    logits = torch.tensor([math.log(x / (1 - x)) for x in p], dtype=torch.float64).view(1, 1, 1, 4)
+    found = resolve(value.make)(value.config())(logits, torch.tensor(g).view(1, 1, 4))
+    assert found.item() == pytest.approx(0.4003674438 + 0.1935483932, abs=1e-7)
