@@ -94,7 +94,7 @@ class Segmenter:
     def inputs(self, images: np.ndarray | Tensor) -> Tensor:
         """What the network sees: uint8 (B, H, W, 3) -> float32 (B, 3, H, W) on the device."""
         if isinstance(images, np.ndarray):
-            images = torch.from_numpy(np.ascontiguousarray(images))
+            images = torch.from_numpy(np.require(images, requirements=["C", "W"]))
         return normalise(images.to(self.device), self.rule, self.colour)
 
     def _forward(self, network: nn.Module, inputs: Tensor) -> Tensor:
