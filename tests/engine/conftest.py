@@ -1,4 +1,4 @@
-"""A home of its own for the engine's tests, shared by the session: the demo set is prepared once."""
+"""A home of its own for the engine's tests: the demo set is prepared once per session."""
 
 import sys
 from pathlib import Path

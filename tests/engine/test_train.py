@@ -86,7 +86,7 @@ def test_early_stopping_ends_a_fold(home, tmp_path):
 
 
 def test_accumulation_steps_after_each_group_of_batches(home, tmp_path):
-    """11 pictures in batches of 2 (a last single one joins) are 5 batches: steps after 2, 4 and 5."""
+    """11 pictures in batches of 2 (a last single one joins) are 5: steps after 2, 4 and 5."""
     made = recipe(optim={"accumulate": 2}, train={"batch": 2, "epochs": 1})
     events = run(made, tmp_path / "r", folds=[0])
     assert max(e["step"] for e in events if e["event"] == "step") == 5

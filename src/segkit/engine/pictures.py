@@ -1,4 +1,4 @@
-"""What lands in a fold's folder while it trains: the curves, and a few predictions with outlines."""
+"""What lands in a fold's folder while it trains: curves, and a few predictions."""
 
 from __future__ import annotations
 
@@ -93,4 +93,5 @@ def write_curves(path: Path, history: Sequence[Sequence[float]]) -> None:
 
 
 def _text(x: float, y: float, words: str, colour: str) -> str:
-    return f'<text x="{x}" y="{y}" font-size="11" font-family="sans-serif" fill="{colour}">{words}</text>'
+    style = f'font-size="11" font-family="sans-serif" fill="{colour}"'
+    return f'<text x="{x}" y="{y}" {style}>{words}</text>'

@@ -91,6 +91,6 @@ def _figures(rows: dict[int, Any]) -> dict[str, Any]:
 
 
 def score_of(figures: dict[str, Any], select: str) -> float:
-    """The figure that selects: one name or a sum ("dice_image+iou_image"); a loss counts negative."""
+    """The figure that selects: a name or a sum ("dice_image+iou_image"); loss counts negative."""
     parts = [name.strip() for name in select.split("+")]
     return sum(-figures[name] if name == "loss" else figures[name] for name in parts)
