@@ -130,8 +130,10 @@ document.addEventListener("keydown", (event) => {
     "+": () => nudge(0.01), "-": () => nudge(-0.01), ...(arrows && { ArrowRight: () => step(1), ArrowDown: () => step(1), ArrowLeft: () => step(-1), ArrowUp: () => step(-1) }) };
   if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
 });
-for (const id of ["search", "order", "low", "high"]) $(id).addEventListener("input", fill);
-for (const id of ["wipe", "threshold", "mode"]) $(id).addEventListener("input", draw);
+for (const id of ["search", "low", "high"]) $(id).addEventListener("input", fill);
+for (const id of ["wipe", "threshold"]) $(id).addEventListener("input", draw);
+$("order").addEventListener("change", fill);
+$("mode").addEventListener("change", draw);
 $("next").addEventListener("click", () => step(1));
 $("previous").addEventListener("click", () => step(-1));
 $("reset").addEventListener("click", () => { $("threshold").value = listing.threshold; draw(); });
