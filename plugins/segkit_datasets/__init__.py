@@ -3,5 +3,31 @@
 from __future__ import annotations
 
 from segkit_datasets.builtin import DEMO, DEMO_NUCLEI, DEMO_POLYP, DEMO_ULTRASOUND, DEMO_VESSELS
+from segkit_datasets.catalogue import (
+    BKAI,
+    BUSI,
+    CHASE,
+    DSB2018,
+    FIVES,
+    ISIC2016,
+    ISIC2017,
+    ISIC2018,
+    PH2,
+)
 
-__all__ = ["DEMO", "DEMO_NUCLEI", "DEMO_POLYP", "DEMO_ULTRASOUND", "DEMO_VESSELS"]
+__all__ = [
+    "BKAI",
+    "BUSI",
+    "CHASE",
+    "DEMO",
+    "DEMO_NUCLEI",
+    "DEMO_POLYP",
+    "DEMO_ULTRASOUND",
+    "DEMO_VESSELS",
+    "DSB2018",
+    "FIVES",
+    "ISIC2016",
+    "ISIC2017",
+    "ISIC2018",
+    "PH2",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,19 @@ class Pair:
     decode: str = "union"
     unlabelled: bool = False
     others: tuple[str, ...] = ()  # files of the same name that were not taken
+
+
+def raw_files(root: Path, archive: str = "") -> list[str]:
+    """The files of a fetched dataset, relative to its raw folder, in sorted order.
+
+    They lie in `files/<archive without suffix>/<source>/…`; only what `source.json` lists is there
+    for anybody, so that a fetch that was killed half-way shows nothing. `archive` asks for one of
+    them.
+    """
+    known = json.loads((root / "source.json").read_text(encoding="utf-8"))
+    folders = known.get("folders", [])
+    wanted = [name for name in folders if not archive or name.split("/")[1] == archive]
+    return sorted(f"{name}/{file}" for name in wanted for file in files_below(root / name))
 
 
 def files_below(root: Path) -> list[str]:

@@ -16,7 +16,7 @@ import cv2
 
 from segkit import __version__, paths
 from segkit.api import Dataset, resolve
-from segkit.data import duplicates, sources
+from segkit.data import duplicates, sources, tiles
 from segkit.data.locks import locked
 from segkit.data.packed import PackedWriter
 from segkit.data.pairing import Pair
@@ -332,13 +332,21 @@ def _finish(
     manifest = _manifest(stamp, dataset, plan, writer.items)
     manifest["arrays"] = {file: paths.sha256(work / file) for file in sorted(_arrays(plan))}
     found = PreparedSet(work, manifest)
-    manifest["duplicates"] = [pair.to_json() for pair in duplicates.find(found)]
+    manifest["duplicates"] = [twin.to_json() for twin in _twins(found, dataset)]
     manifest["hash"] = paths.short_hash(manifest, 64)
     (work / "items.jsonl").unlink()
     (work / MANIFEST).write_text(
         json.dumps(manifest, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
     )
     _swap(work, root)
+
+
+def _twins(found: PreparedSet, dataset: Dataset) -> list[duplicates.Twin]:
+    """Copies, and neighbouring tiles where the publisher cut fields into pieces."""
+    twins = duplicates.find(found)
+    if _all_options(dataset, found.manifest["options"]).get("tiles") == "borders":
+        twins += tiles.find(found.ids, found.original_image)
+    return twins
 
 
 def _swap(work: Path, root: Path) -> None:

@@ -82,6 +82,14 @@ class PreparedSet:
         root = paths.raw(self.name)
         return images.read_image(root / item["image"], match=mask.shape[:2]), mask
 
+    def original_image(self, name: str) -> NDArray[np.uint8]:
+        """The picture alone at original size."""
+        item = self.item(name)
+        if not item["image"]:
+            return np.array(self.images[self.index(name)])
+        size = (item["height"], item["width"])
+        return images.read_image(paths.raw(self.name) / item["image"], match=size)
+
     def original_mask(self, name: str) -> NDArray[np.uint8]:
         """The mask (H,W) at original size, without decoding the picture."""
         item = self.item(name)

