@@ -20,6 +20,16 @@ from typing import Any, Literal, Union, get_args, get_origin
 from segkit.errors import UsageError, nearest
 
 
+# what a validation measures, and train.select adds up; a loss counts negative
+FIGURES = ("loss", "dice_image", "iou_image", "dice_pooled", "iou_pooled", "dice_soft")
+
+
+def _require(holds: bool, rule: str) -> None:
+    """For `__post_init__`: `fill` makes a `UsageError` of it, with the section's name."""
+    if not holds:
+        raise ValueError(rule)
+
+
 @dataclass(frozen=True)
 class DataRecipe:
     """Which pictures, at which size, cut how."""
@@ -38,6 +48,12 @@ class DataRecipe:
     augment: str = "flips"  # a policy name or the file of a saved albumentations pipeline
     cache: Literal["auto", "device", "stream", "memory"] = "auto"
 
+    def __post_init__(self) -> None:
+        _require(min(self.size) >= 1, f"size is {self.size}: both sides must be positive")
+        _require(self.folds is None or self.folds >= 2, f"folds is {self.folds}: at least 2")
+        ways = [way for way in (self.split, self.folds, self.split_file) if way is not None]
+        _require(len(ways) <= 1, "split, folds and split_file exclude one another")
+
 
 @dataclass(frozen=True)
 class OptimRecipe:
@@ -55,6 +71,14 @@ class OptimRecipe:
     accumulate: int = 1
     ema: float | None = None  # decay of the averaged weights
 
+    def __post_init__(self) -> None:
+        _require(self.lr > 0, f"lr is {self.lr}: it must be positive")
+        _require(self.accumulate >= 1, f"accumulate is {self.accumulate}: at least 1")
+        _require(self.clip is None or self.clip > 0, f"clip is {self.clip}: it must be positive")
+        _require(self.ema is None or 0 < self.ema < 1, f"ema is {self.ema}: between 0 and 1")
+        nesterov = self.name == "sgd" and self.nesterov and self.momentum <= 0
+        _require(not nesterov, "nesterov needs a momentum above 0")
+
 
 @dataclass(frozen=True)
 class ScheduleRecipe:
@@ -70,6 +94,13 @@ class ScheduleRecipe:
     t_mult: int = 1  # cosine_restarts
     patience: int = 5  # plateau
     warmup: float = 0.0  # epochs of linear warm-up
+
+    def __post_init__(self) -> None:
+        for name in ("every", "t_max", "t_mult"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"{name} is {value}: at least 1")
+        _require(self.factor > 0, f"factor is {self.factor}: it must be positive")
+        _require(min(self.warmup, self.delay, self.floor) >= 0, "warmup, delay, floor: not below 0")
 
 
 @dataclass(frozen=True)
@@ -88,6 +119,10 @@ class LossRecipe:
     aux_resize: Literal["logits", "target"] = "logits"
     class_weights: tuple[float, ...] = ()
     smooth_border: int = 0  # pixels of label smoothing across the border
+
+    def __post_init__(self) -> None:
+        _require(self.smooth_border >= 0, f"smooth_border is {self.smooth_border}: not below 0")
+        _require(all(w >= 0 for w in self.aux_weights), "aux_weights: not below 0")
 
 
 @dataclass(frozen=True)
@@ -111,6 +146,14 @@ class TrainRecipe:
     seed: int = 0
     sync_batchnorm: bool = False
     save_minutes: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch", "val_every", "early_stop"):
+            value = getattr(self, name)
+            _require(value is None or value >= 1, f"{name} is {value}: at least 1")
+        strangers = [part for part in self.select.split("+") if part.strip() not in FIGURES]
+        _require(not strangers, f"select is '{self.select}', a sum of: {', '.join(FIGURES)}")
+        _require(not self.freeze_epochs or bool(self.freeze), "freeze_epochs needs freeze")
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from segkit.data.loader import Loader
 from segkit.engine import distributed
 from segkit.engine.objective import Objective
 from segkit.metrics.confusion import Counts, class_counts, counts
-
-FIGURES = ("loss", "dice_image", "iou_image", "dice_pooled", "iou_pooled", "dice_soft")
+from segkit.recipe import FIGURES
 
 
 @torch.no_grad()
