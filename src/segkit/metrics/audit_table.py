@@ -155,7 +155,7 @@ def _raw_rows(
                 continue
             place, cells = _understood(header[i], cell, compound)
             if cells is None:
-                more[plain[i]] = cell
+                more[header[i].strip().lower()] = cell
             else:
                 by_data.setdefault(own or place, []).extend(cells)
         label = re.sub(r"[*_`]{2}|`", "", row[name]) if name < len(row) else ""
