@@ -7,6 +7,8 @@ from typing import Literal
 
 from segkit.api import Architecture, Paper, Published
 
+DEMOS = ("demo", "demo-polyp", "demo-ultrasound", "demo-nuclei", "demo-vessels")
+
 
 @dataclass(frozen=True)
 class EAMNetConfig:
@@ -60,5 +62,13 @@ ARCHITECTURE = Architecture(
     multiple=16,
     min_train_size=32,
     params=4_619_258,
+    recipes={
+        "paper": "segkit_eamnet:paper.toml",
+        "ph2": "segkit_eamnet:ph2.toml",
+        "recommended": "segkit_eamnet:recommended.toml",
+        "quick": "segkit_eamnet:quick.toml",
+    },
+    presets={"isic2018": "paper", "ph2": "ph2", **dict.fromkeys(DEMOS, "quick")},
+    cards={f"eamnet-{name}": f"segkit_eamnet:card_{name}.toml" for name in ("isic2018", "ph2")},
     notes=("Reconstruction: no official code; the layer layout is inferred from published cost.",),
 )

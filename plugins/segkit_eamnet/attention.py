@@ -92,6 +92,8 @@ class CMAM(nn.Module):
 
     def pool(self, x: Tensor) -> Tensor:
         """P8: the mean over the cells of a small grid."""
+        if torch.compiler.is_exporting():
+            return pool_by_matrices(x, self.key_grid)
         grid = (min(x.shape[-2], self.key_grid), min(x.shape[-1], self.key_grid))
         return F.adaptive_avg_pool2d(x, grid)
 
@@ -105,6 +107,22 @@ class CMAM(nn.Module):
         with without_autocast(query):
             q, k = (F.normalize(at_least_float32(m), dim=-1, eps=1e-12) for m in (query, key))
             return (at_least_float32(self.temperature) * (q @ k.transpose(1, 2))).softmax(dim=-1)
+
+
+def pool_by_matrices(x: Tensor, grid: int) -> Tensor:
+    """Adaptive average pooling to at most `grid` cells a side, for graphs of dynamic size."""
+    rows, columns = (_cells(x, x.shape[side], grid) for side in (-2, -1))
+    return rows @ x @ columns.t()
+
+
+def _cells(like: Tensor, length: int, grid: int) -> Tensor:
+    """(cells, length): cell i averages positions floor(i·length/cells) to ceil((i+1)·length/cells)."""
+    cells = torch.sym_min(length, grid)
+    i = torch.arange(cells, device=like.device)[:, None]
+    position = torch.arange(length, device=like.device)
+    first, end = i * length // cells, ((i + 1) * length + cells - 1) // cells
+    inside = ((position >= first) & (position < end)).to(like.dtype)
+    return inside / inside.sum(dim=1, keepdim=True)
 
 
 class EAB(nn.Module):

@@ -21,6 +21,8 @@ from segkit_eamnet.fusion import MSDF, MSEF
 if TYPE_CHECKING:
     from segkit_eamnet import EAMNetConfig
 
+AUX_WEIGHTS = (1.0, 0.4, 0.3, 0.2, 0.1, 0.2)  # of y, m1, m2, m3, m4, me in the loss
+
 
 class DecoderLevel(nn.Module):
     """Raise, join with the re-read skip, mix, refine."""
@@ -48,6 +50,7 @@ class EAMNet(nn.Module):
     def __init__(self, config: EAMNetConfig):
         super().__init__()
         self.config = config
+        self.aux_weights = AUX_WEIGHTS if config.deep_supervision else ()
         widths, deepest = config.widths, config.bottleneck or config.widths[-1]
         inputs = (config.in_channels, *widths[:-1])
         self.encoder = nn.ModuleList(

@@ -18,6 +18,9 @@ PAPER = Paper(
     url="https://arxiv.org/abs/2412.17241",
 )
 
+DEMOS = ("demo", "demo-polyp", "demo-ultrasound", "demo-nuclei", "demo-vessels")
+CARDS = ("isic2016", "dsb2018", "busi", "bkai", "fives")
+
 
 @dataclass(frozen=True)
 class QTSegConfig:
@@ -72,6 +75,25 @@ ARCHITECTURE = Architecture(
     size=(512, 512),
     multiple=32,
     params=9_214_850,
+    recipes={
+        "paper": "segkit_qtseg:paper.toml",
+        "faithful": "segkit_qtseg:paper.toml",
+        "recommended": "segkit_qtseg:recommended.toml",
+        "isic": "segkit_qtseg:isic.toml",
+        "fives": "segkit_qtseg:fives.toml",
+        "quick": "segkit_qtseg:quick.toml",
+    },
+    presets={
+        "isic2016": "isic",
+        "isic2017": "isic",
+        "isic2018": "isic",
+        "busi": "paper",
+        "bkai": "paper",
+        "dsb2018": "paper",
+        "fives": "fives",
+        **dict.fromkeys(DEMOS, "quick"),
+    },
+    cards={f"qtseg-{name}": f"segkit_qtseg:card_{name}.toml" for name in CARDS},
     paper_counter=("fvcore flops + activations", "segkit_qtseg.counter:count"),
     weights="segkit_qtseg.layout:LAYOUTS",
 )

@@ -1,0 +1,129 @@
+"""EAM-Net's cheaper form against its formulas as written, in one process, by process CPU time.
+
+python benchmarks/eamnet_step.py [--height 224] [--width 320] [--batch 2] [--rounds 9] [--json]
+
+The peer is the same network in NCHW memory with every formula computed literally; parity in float64
+is asserted first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+import segkit
+from segkit.engine.objective import Objective
+from segkit.nn.formulas import force
+from segkit.recipe import LossRecipe
+
+CASES: dict[str, tuple[Literal["written", "fast"], bool, bool]] = {  # form, channels last, bf16
+    "as written": ("written", False, False),
+    "segkit": ("fast", True, False),
+    "segkit bf16": ("fast", True, True),
+}
+
+
+def autocast(on: bool) -> AbstractContextManager[object]:
+    return torch.autocast("cpu", torch.bfloat16) if on else nullcontext()
+
+
+def networks() -> dict[str, nn.Module]:
+    """The same weights for every case."""
+    made = {}
+    for name, (_, channels_last, _) in CASES.items():
+        torch.manual_seed(0)
+        layout = torch.channels_last if channels_last else torch.contiguous_format
+        made[name] = segkit.create("eamnet").to(memory_format=layout)
+    return made
+
+
+def assert_parity(nets: dict[str, nn.Module]) -> None:
+    image = torch.randn(1, 3, 64, 80, dtype=torch.float64)
+    answers = []
+    for name, net in nets.items():
+        with force(CASES[name][0]), torch.no_grad():
+            answers.append(net.double().eval()(image))
+        net.float()
+    torch.testing.assert_close(answers[0], answers[1], rtol=1e-9, atol=1e-9)
+
+
+def forward(name: str, net: nn.Module, image: Tensor) -> Callable[[], None]:
+    form, _, half = CASES[name]
+
+    def run() -> None:
+        net.eval()
+        with force(form), torch.inference_mode(), autocast(half):
+            net(image)
+
+    return run
+
+
+def step(name: str, net: nn.Module, image: Tensor) -> Callable[[], None]:
+    form, _, half = CASES[name]
+    mask = (torch.rand(image.shape[0], *image.shape[-2:]) > 0.7).long()
+    objective = Objective(LossRecipe(), net.aux_weights)  # type: ignore[arg-type]
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, fused=True)
+
+    def run() -> None:
+        net.train()
+        optimizer.zero_grad(set_to_none=True)
+        with force(form):
+            with autocast(half):
+                outputs = net.forward_aux(image)  # type: ignore[operator]
+            objective([out.float() for out in outputs], mask).backward()
+        optimizer.step()
+
+    return run
+
+
+def timed(cases: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]:
+    """Median process CPU seconds of each case, in turns."""
+    times: dict[str, list[float]] = {name: [] for name in cases}
+    for case in cases.values():
+        case()
+    for _ in range(rounds):
+        for name, case in cases.items():
+            begun = time.process_time()
+            case()
+            times[name].append(time.process_time() - begun)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("--height", type=int, default=224)
+    options.add_argument("--width", type=int, default=320)
+    options.add_argument("--batch", type=int, default=2)
+    options.add_argument("--rounds", type=int, default=9)
+    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--json", action="store_true")
+    asked = options.parse_args()
+    torch.set_num_threads(asked.threads)
+    nets = networks()
+    assert_parity(nets)
+    image = torch.randn(asked.batch, 3, asked.height, asked.width)
+    inference = timed({n: forward(n, net, image[:1]) for n, net in nets.items()}, asked.rounds)
+    training = timed({n: step(n, net, image) for n, net in nets.items()}, asked.rounds)
+    document = {
+        "size": [asked.height, asked.width],
+        "batch": asked.batch,
+        "threads": asked.threads,
+        "torch": torch.__version__,
+        "inference_s": inference,
+        "training_step_s": training,
+        "inference_ratio": {n: t / inference["as written"] for n, t in inference.items()},
+        "training_ratio": {n: t / training["as written"] for n, t in training.items()},
+    }
+    print(json.dumps(document, indent=None if asked.json else 2))
+
+
+if __name__ == "__main__":
+    main()
