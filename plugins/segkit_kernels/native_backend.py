@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
@@ -25,7 +25,20 @@ def fields(pointers: str, numbers: str) -> list[tuple[str, type]]:
     ]
 
 
-class Scan(ctypes.Structure):
+class Problem(ctypes.Structure):
+    """A C struct that keeps the tensors alive whose addresses it holds."""
+
+    tensors: dict[str, Tensor | None]
+
+    @classmethod
+    def of(cls, tensors: dict[str, Tensor | None], **numbers: int) -> Self:
+        addresses = {k: None if v is None else v.data_ptr() for k, v in tensors.items()}
+        problem = cls(**addresses, **numbers)
+        problem.tensors = tensors
+        return problem
+
+
+class Scan(Problem):
     """`struct scan` of scan.c."""
 
     _fields_: ClassVar = fields(
@@ -34,18 +47,13 @@ class Scan(ctypes.Structure):
     )
 
 
-class SS2D(ctypes.Structure):
+class SS2D(Problem):
     """`struct ss2d` of ss2d.c."""
 
     _fields_: ClassVar = fields(
         "x proj w_dt bias A D planes carry dy d_proj d_w_dt d_bias d_A d_D",
         "batch height width channels state rank blocks block_width",
     )
-
-
-def pointers(**tensors: Tensor | None) -> dict[str, int | None]:
-    """Addresses for a struct; None stays None (a null pointer)."""
-    return {name: None if item is None else item.data_ptr() for name, item in tensors.items()}
 
 
 def launch(kernel: str, problem: ctypes.Structure, tasks: int) -> None:
@@ -109,8 +117,9 @@ class NativeKernels(ScanKernels):
     def _problem(args: ScanArgs, **more: Tensor) -> Scan:
         batch, channels, length = args.u.shape
         blocks, width = cut(args)
-        return Scan(
-            **pointers(**dict(zip(args._fields[:7], args[:7], strict=True)), **more),
+        named = dict(zip(args._fields[:7], args[:7], strict=True))
+        return Scan.of(
+            {**named, **more},
             batch=batch,
             channels=channels,
             length=length,
@@ -131,9 +140,8 @@ class NativeKernels(ScanKernels):
         if not args.x.numel():
             return args.x.new_empty(args.x.shape), carry
         args = SS2DArgs(*(item.contiguous() for item in args))
-        proj = project(args)  # a name keeps it alive while C reads it
         planes = args.x.new_empty(2, *args.x.shape)
-        problem = ss2d_problem(args, proj=proj, planes=planes, carry=carry)
+        problem = ss2d_problem(args, proj=project(args), planes=planes, carry=carry)
         launch("segkit_ss2d", problem, 2 * problem.batch * problem.blocks)
         return planes[0].add_(planes[1]), carry
 
@@ -157,7 +165,8 @@ class NativeKernels(ScanKernels):
         d_flat = add_up(d_proj).flatten(1)  # (B L, 4 (R + 2N))
         pixels = args.x.view(-1, args.x.shape[-1])
         d_x = torch.addmm(planes[0].add_(planes[1]).view_as(pixels), d_flat, args.w_x.flatten(0, 1))
-        d_w_x = (d_flat.t() @ pixels).view_as(args.w_x)
+        # in this order: tall (L, 132).T @ (L, 8) is ten times slower than its transpose
+        d_w_x = (pixels.t() @ d_flat).t().reshape(args.w_x.shape)
         rest = (add_up(part).to(args.x.dtype) for part in (d_w_dt, d_bias, d_A, d_D))
         return SS2DGrads(d_x.view_as(args.x), d_w_x, *rest)
 
@@ -172,8 +181,9 @@ def ss2d_problem(args: SS2DArgs, **more: Tensor) -> SS2D:
     """The struct of one call."""
     batch, height, width, channels = args.x.shape
     blocks, block_width = ss2d_cut(args)
-    return SS2D(
-        **pointers(x=args.x, w_dt=args.w_dt, bias=args.bias, A=args.A, D=args.D, **more),
+    named = {"x": args.x, "w_dt": args.w_dt, "bias": args.bias, "A": args.A, "D": args.D}
+    return SS2D.of(
+        {**named, **more},
         batch=batch,
         height=height,
         width=width,
