@@ -1,13 +1,26 @@
 """Contact sheets, overlays and maps."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from segkit.errors import SegkitError
-from segkit.report.pictures import EXTRA, MISSED, RIGHT, choose, compare, mask_uri, photo_uri
-from segkit.report.samples import GAP, TILE, heat, network_maps, over, write_samples, write_sheet
+from segkit.report.maps import heat, network_maps, over
+from segkit.report.pictures import (
+    EXTRA,
+    MISSED,
+    RIGHT,
+    attention,
+    choose,
+    compare,
+    mask_uri,
+    photo_uri,
+)
+from segkit.report.samples import GAP, TILE, write_samples, write_sheet
+from segkit.testing.runs import make_run
 
 
 def test_a_sheet_has_a_row_per_picture_and_four_tiles(tmp_path):
@@ -102,3 +115,24 @@ def test_maps_are_stretched_per_picture():
 def test_heat_goes_from_dark_to_bright():
     shades = heat(np.linspace(0, 1, 5)[None])[0].astype(int).sum(1)
     assert (np.diff(shades) > 0).all()
+
+
+def test_a_network_with_maps_shows_them(runs, tmp_path):
+    """VMPANet offers its prompts: worst, median and best case, each with the picture first."""
+    card = json.loads((runs["wide"] / "data.json").read_text())
+    run = make_run(tmp_path / "run", {"architecture": "vmpanet", "model": {}}, card)
+    rows = [{"id": f"demo_{i:04}", "dice": i / 10} for i in range(5)]
+    shown = attention(run, [(run.folds[0], rows)])
+    assert [name for name, _ in shown] == ["demo_0000", "demo_0002", "demo_0004"]
+    for _, panels in shown:
+        titles = [title for title, _ in panels]
+        assert titles[0] == "picture"
+        assert len(titles) > 1
+        assert all(uri.startswith("data:image/jpeg") for _, uri in panels)
+
+
+def test_a_network_without_maps_shows_none(runs):
+    from segkit.engine.runs import open_run
+
+    run = open_run(runs["wide"])
+    assert attention(run, [(run.folds[0], [{"id": "demo_0001", "dice": 0.5}])]) == []

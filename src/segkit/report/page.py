@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from segkit import __version__, paths
+from segkit.metrics.published import rows_on
 from segkit.report import charts, pictures, sections
 from segkit.report.reading import Entry, read_cases, read_entries
 from segkit.report.table import build_table
@@ -44,6 +45,7 @@ def _render(entries: Sequence[Entry], each: int) -> str:
         "matrix": sections.matrix(entries),
         "charts": _charts(entries),
         "cases": _cases(entries, each),
+        "maps": _maps(entries) if each else None,
         "slices": sections.slices(entries),
         "details": sections.details(entries),
         "words": True,
@@ -53,6 +55,7 @@ def _render(entries: Sequence[Entry], each: int) -> str:
         "matrix": "Matrix",
         "charts": "Charts",
         "cases": "Cases",
+        "maps": "What the networks look at",
         "slices": "Slices",
         "details": "How it was made",
         "words": "Words",
@@ -105,7 +108,7 @@ def _charts(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 
 def _bubbles(entries: Sequence[Entry]) -> dict[str, Any] | None:
-    points = [
+    own = [
         charts.Point(
             entry.label,
             entry.cost["flops"] / 1e9,
@@ -115,15 +118,37 @@ def _bubbles(entries: Sequence[Entry]) -> dict[str, Any] | None:
         for entry in entries
         if entry.cost and entry.score("dice_image").known
     ]
-    if len(points) < 2:
+    printed = _published(entries) if own else []
+    if len(own) + len(printed) < 2:
         return None
+    caption = "Up is better, left is cheaper; area of a bubble: number of parameters."
+    if printed:
+        caption += " Hollow: as published, on other splits, with other counts of FLOPs."
     return {
         "title": "Score against cost",
-        "svg": charts.bubbles(points),
+        "svg": charts.bubbles([*printed, *own]),
         "series": [],
-        "summary": "; ".join(f"{p.name}: {p.dice:.3f} at {p.gflops:.2f} GFLOPs" for p in points),
-        "caption": "Up is better, left is cheaper; area of a bubble: number of parameters.",
+        "summary": "; ".join(f"{p.name}: {p.dice:.3f} at {p.gflops:.2f} GFLOPs" for p in own),
+        "caption": caption,
     }
+
+
+def _published(entries: Sequence[Entry]) -> list[charts.Point]:
+    """Published rows on the dataset, if there is only one and they print a cost."""
+    data = {entry.data for entry in entries}
+    rows = rows_on(data.pop()) if len(data) == 1 else []
+    return [
+        charts.Point(
+            row.name,
+            row.gflops,
+            row.scores["dice"],
+            math.nan if row.params_m is None else row.params_m,
+            published=True,
+            note=f"; {row.source}",
+        )
+        for row in rows
+        if row.gflops and "dice" in row.scores
+    ]
 
 
 def _curves(entries: Sequence[Entry], key: str) -> list[charts.Series]:
@@ -237,6 +262,24 @@ def _cases(entries: Sequence[Entry], each: int) -> dict[str, Any] | None:
         )
     sentence = "The three worst, median and best test pictures of each run, by Dice."
     return {"sentence": sentence, "groups": groups, "notes": notes}
+
+
+def _maps(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Attention and prompt maps of the networks that offer them."""
+    groups = []
+    for entry in entries:
+        rows = [(fold, read_cases(fold)) for fold in entry.run.folds]
+        shown = pictures.attention(entry.run, rows) if entry.cases else []
+        cases = [
+            {
+                "id": name,
+                "panels": [{"title": t, "uri": uri, "alt": f"{name}: {t}"} for t, uri in panels],
+            }
+            for name, panels in shown
+        ]
+        if cases:
+            groups.append({"title": entry.label, "cases": cases})
+    return groups
 
 
 def _case(case: pictures.Case) -> dict[str, Any]:

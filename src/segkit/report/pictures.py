@@ -11,9 +11,12 @@ from typing import Any
 import cv2
 import numpy as np
 
+from segkit.build import architecture
 from segkit.data.store import PreparedSet
+from segkit.engine.inference import Segmenter
 from segkit.engine.runs import FoldDir, Run
 from segkit.report.finding import find_prepared
+from segkit.report.maps import network_maps, over
 
 LARGEST = 320  # pixels of a side in the report
 
@@ -64,11 +67,30 @@ def cases(
     ]
 
 
+def attention(
+    run: Run, rows_by_fold: Sequence[tuple[FoldDir, list[dict[str, Any]]]]
+) -> list[tuple[str, tuple[tuple[str, str], ...]]]:
+    """What the network shows of itself on a worst, median and best case: id, titled pictures."""
+    method = architecture(run.recipe.architecture).maps
+    prepared = find_prepared(run)
+    if method is None or prepared is None:
+        return []
+    where = {id(row): fold for fold, rows in rows_by_fold for row in rows}
+    known = set(prepared.ids)
+    chosen = choose([row for _, rows in rows_by_fold for row in rows if row["id"] in known], 1)
+    shown = []
+    for _, row in chosen:
+        image = np.asarray(prepared.images[prepared.index(row["id"])])
+        segmenter = Segmenter.from_run(run, fold=where[id(row)])
+        maps = network_maps(segmenter.networks[0], method, segmenter.inputs(image[None]))
+        panels = [(title, photo_uri(over(image, values[0]))) for title, values in maps.items()]
+        shown.append((row["id"], (("picture", photo_uri(image)), *panels)))
+    return shown
+
+
 def _predicted(
     run: Run, prepared: PreparedSet, wanted: Sequence[tuple[FoldDir, str]]
 ) -> list[np.ndarray]:
-    from segkit.engine.inference import Segmenter
-
     masks: dict[int, np.ndarray] = {}
     for fold in dict.fromkeys(fold for fold, _ in wanted):
         places = [place for place, (its, _) in enumerate(wanted) if its == fold]

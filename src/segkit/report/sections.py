@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from segkit.metrics.published import rows_on
 from segkit.recipe import differing_keys, to_dict
 from segkit.report import charts
 from segkit.report.reading import Entry
@@ -33,7 +34,27 @@ def result(entries: Sequence[Entry], table: Table, compared: Sequence[Ties]) -> 
         "rows": rows,
         "caption": "Best first. 95 % intervals in brackets; the best figure of a column is bold.",
         "notes": [_tie_note(group) for group in compared],
+        "published": _published(entries),
     }
+
+
+def _published(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """Published rows on the datasets of the report, as printed."""
+    rows = [row for data in sorted({entry.data for entry in entries}) for row in rows_on(data)]
+    return [
+        {
+            "name": row.name,
+            "data": row.data,
+            "dice": as_plain(row.scores.get("dice")),
+            "iou": as_plain(row.scores.get("iou")),
+            "params": as_plain(row.params_m, 2),
+            "gflops": as_plain(row.gflops, 2),
+            "aggregation": row.aggregation,
+            "selection": row.selection,
+            "source": row.source,
+        }
+        for row in rows
+    ]
 
 
 def _sentence(entry: Entry) -> str:

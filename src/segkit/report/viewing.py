@@ -16,8 +16,8 @@ from segkit.engine.predict_masks import foreground
 from segkit.engine.runs import FoldDir, Run
 from segkit.errors import SegkitError
 from segkit.report.finding import find_prepared
+from segkit.report.maps import network_maps, over
 from segkit.report.reading import read_cases
-from segkit.report.samples import network_maps, over
 
 SHOWN = ("dice", "iou", "hd95", "area_truth", "confidence")
 REMEMBERED = 64  # pictures whose probabilities are kept

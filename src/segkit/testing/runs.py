@@ -31,8 +31,9 @@ def make_run(
     import torch
     from safetensors.torch import save_file
 
-    base = {"architecture": "unet", "model": {"width": 4, "levels": 3}, "data": {"size": [64, 64]}}
-    recipe = from_dict(merge(base, settings or {}))
+    settings = {"architecture": "unet", **(settings or {})}
+    small = {"width": 4, "levels": 3} if settings["architecture"] == "unet" else {}
+    recipe = from_dict(merge({"model": small, "data": {"size": [64, 64]}}, settings))
     run = write_run(path, recipe, {**CARD, **(card or {})}, {"command": "segkit train unet"})
     for index in range(folds):
         torch.manual_seed(seed + index)
