@@ -19,7 +19,6 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from segkit.errors import UsageError, nearest
 
-
 # what a validation measures, and train.select adds up; a loss counts negative
 FIGURES = ("loss", "dice_image", "iou_image", "dice_pooled", "iou_pooled", "dice_soft")
 

@@ -1,4 +1,4 @@
-"""The loader: every sample once, the same batches for any workers, start and number of processes."""
+"""The loader: every sample once, the same batches for any workers, start and processes."""
 
 import numpy as np
 import pytest

@@ -45,8 +45,7 @@ def test_targets_are_shrunk_where_the_recipe_says_so(case):
     assert made((logits, small), mask).item() == pytest.approx(expected.item())
 
 
-def test_the_networks_own_weights_are_used_without_others(case):
-    logits, mask = case
+def test_the_networks_own_weights_are_used_without_others():
     assert Objective(LossRecipe(name="bce"), (1.0, 1.0)).weights == (1.0, 1.0)
     assert Objective(LossRecipe(name="bce", aux_weights=(1.0,)), (1.0, 1.0)).weights == (1.0,)
     assert not Objective(LossRecipe(name="bce")).deep

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 import sys
 import time
 from collections.abc import Iterator
@@ -174,20 +175,43 @@ def _time(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d} left"
 
 
+FIGURES = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
+
+
 def conclude(event: dict[str, Any]) -> None:
-    """The scores at the end of a run."""
+    """The scores at the end of a run: per fold, mean ± sd over folds, and the interval."""
     summary = event.get("summary")
     if summary is None:
         console.note(f"trained: {event['run']} (scores: segkit evaluate {event['run']})")
         return
-    names = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
-    metrics = summary["metrics"]
-    rows = [(name, *_interval(metrics[name])) for name in names if name in metrics]
+    metrics, folds = summary["metrics"], summary.get("folds") or []
+    names = [name for name in FIGURES if name in metrics]
+    rows = [(_fold_name(row), *(_figure(row.get(name)) for name in names)) for row in folds]
+    if len(folds) > 1:
+        spread = [_spread([row[name] for row in folds]) for name in names]
+        rows.append(("mean ± sd", *spread))
+    rows.append(("all pictures", *(_figure(metrics[name]["mean"]) for name in names)))
+    rows.append(("95 % interval", *(_interval(metrics[name]) for name in names)))
     title = f"{event['run']}: test part, {summary['n']} pictures, selection {summary['selection']}"
-    console.table(("figure", "mean", "95 % interval"), rows, title)
+    console.table(("", *names), rows, title, right=names)
 
 
-def _interval(figure: dict[str, Any]) -> tuple[str, str]:
+def _fold_name(row: dict[str, Any]) -> str:
+    seed = f" seed {row['seed']}" if str(row.get("seed", "0")) != "0" else ""
+    return f"fold {row['fold']}{seed}"
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def _spread(values: list[float]) -> str:
+    """Mean and sample standard deviation."""
+    if any(value is None for value in values):
+        return ""
+    return f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
+
+
+def _interval(figure: dict[str, Any]) -> str:
     low_high = figure.get("ci95")
-    words = f"{low_high[0]:.4f} to {low_high[1]:.4f}" if low_high else ""
-    return f"{figure['mean']:.4f}", words
+    return f"{low_high[0]:.4f} to {low_high[1]:.4f}" if low_high else ""

@@ -193,7 +193,7 @@ class Loader:
 
     @property
     def _on_device(self) -> bool:
-        """Batches are augmented on the device: on a GPU, unless only the host can run the policy."""
+        """Whether batches are augmented on the device: a GPU, and a policy that runs there."""
         portable = self.augmentation is None or self.augmentation.portable
         return portable and self.device.type == "cuda"
 

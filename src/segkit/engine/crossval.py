@@ -11,7 +11,15 @@ from typing import TYPE_CHECKING, Any
 from segkit.data.prepare import ensure_prepared
 from segkit.data.splits import Split, split_for
 from segkit.data.store import PreparedSet, open_prepared
-from segkit.engine import checkpoint, distributed, environment, foldjobs, guards, precision
+from segkit.engine import (
+    batchsize,
+    checkpoint,
+    distributed,
+    environment,
+    foldjobs,
+    guards,
+    precision,
+)
 from segkit.engine.fold import Job
 from segkit.engine.guards import Stop
 from segkit.engine.inference import pick_device
@@ -33,7 +41,7 @@ class Options:
     seeds: int = 1
     device: str = "auto"
     resume: bool = False
-    fold_jobs: int = 1
+    fold_jobs: int = 1  # folds side by side; 0 finds how many fit
     save_minutes: float | None = None
     workers: int = 1
     loggers: Sequence[str] = ()
@@ -59,6 +67,8 @@ def _train(recipe: Recipe, out: Path, options: Options, device: torch.device) ->
     messages: list[str] = []
     prepared = _prepared(recipe, options, messages.append)
     recipe = fit_classes(recipe, prepared, messages.append)
+    if options.find_batch:
+        recipe = _fit_batch(recipe, prepared, out, options, device, messages.append)
     run, split = _begin(recipe, prepared, out, options, device)
     recipe = run.recipe
     yield from ({"event": "note", "text": text} for text in [*messages, *split.notes])
@@ -102,6 +112,22 @@ def fit_classes(
         raise UsageError(f"model.num_classes is {have}", f"{prepared.name} has {need} classes")
     say(f"{prepared.name} has {need} classes: the network gets {need} logits")
     return dataclasses.replace(recipe, model={**recipe.model, "num_classes": need})
+
+
+def _fit_batch(
+    recipe: Recipe,
+    prepared: PreparedSet,
+    out: Path,
+    options: Options,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> Recipe:
+    """`--batch auto`: the largest that fits; a resumed run keeps the one it found."""
+    if options.resume and (out / "recipe.json").is_file():
+        return batchsize.with_batch(recipe, open_run(out).recipe.train.batch)
+    found = distributed.agree(batchsize.largest_batch(recipe, device, len(prepared.ids)))
+    say(f"--batch auto: {found}")
+    return batchsize.with_batch(recipe, found)
 
 
 def _begin(
@@ -201,8 +227,12 @@ def _jobs(
 
 def _events(jobs: list[Job], options: Options, device: torch.device) -> Iterator[Event]:
     """The events of all folds, one after another or several at a time."""
-    if options.fold_jobs > 1 and len(jobs) > 1:
-        yield from foldjobs.run_parallel(jobs, options.fold_jobs, options.save_minutes)
+    at_once = options.fold_jobs
+    if at_once == 0 and len(jobs) > 1:
+        at_once = batchsize.fitting_folds(jobs[0].recipe, device, len(jobs))
+        yield {"event": "note", "text": f"--fold-jobs auto: {at_once}"}
+    if at_once > 1 and len(jobs) > 1:
+        yield from foldjobs.run_parallel(jobs, at_once, options.save_minutes)
         return
     from segkit.engine.train import train_fold
 
