@@ -9,6 +9,8 @@ from segkit.api import Architecture, Loss, Paper, Published
 
 NATIVE_GRID = (6, 8)  # 192x256 / 32: the bottleneck that the released weights are tied to
 
+DEMOS = ("demo", "demo-polyp", "demo-ultrasound", "demo-nuclei", "demo-vessels")
+
 
 @dataclass(frozen=True)
 class DermoMambaConfig:
@@ -67,15 +69,11 @@ ARCHITECTURE = Architecture(
     min_train_size=64,
     params=4_953_425,
     recipes={
-        "paper": "segkit_dermomamba:paper.toml",
-        "isic2018": "segkit_dermomamba:isic2018.toml",
-        "ph2": "segkit_dermomamba:ph2.toml",
-        "legacy": "segkit_dermomamba:legacy.toml",
+        name: f"segkit_dermomamba:{name}.toml" for name in ("paper", "recommended", "ph2", "quick")
     },
-    presets={"isic2018": "isic2018", "ph2": "ph2"},
+    presets={"isic2018": "paper", "ph2": "ph2", **dict.fromkeys(DEMOS, "quick")},
     cards={
-        "dermomamba-isic2018": "segkit_dermomamba:cards/isic2018.toml",
-        "dermomamba-ph2": "segkit_dermomamba:cards/ph2.toml",
+        f"dermomamba-{name}": f"segkit_dermomamba:card_{name}.toml" for name in ("isic2018", "ph2")
     },
     paper_counter=("fvcore, string padding unseen", "segkit_dermomamba.counter:count"),
     weights="segkit_dermomamba.weights:LAYOUT",

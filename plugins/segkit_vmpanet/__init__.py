@@ -7,6 +7,8 @@ from typing import Literal
 
 from segkit.api import Architecture, Paper, Published
 
+DEMOS = ("demo", "demo-polyp", "demo-ultrasound", "demo-nuclei", "demo-vessels")
+
 
 @dataclass(frozen=True)
 class VMPANetConfig:
@@ -73,18 +75,13 @@ ARCHITECTURE = Architecture(
     min_train_size=32,
     params=382_658,
     recipes={
-        "paper": "segkit_vmpanet:paper.toml",
-        "shallow": "segkit_vmpanet:shallow.toml",
-        "deep": "segkit_vmpanet:deep.toml",
-        "optimistic": "segkit_vmpanet:optimistic.toml",
-        "isic2017": "segkit_vmpanet:isic2017.toml",
-        "isic2018": "segkit_vmpanet:isic2018.toml",
+        name: f"segkit_vmpanet:{name}.toml"
+        for name in ("paper", "shallow", "deep", "optimistic", "quick")
     },
-    presets={"isic2017": "isic2017", "isic2018": "isic2018"},
+    presets={"isic2017": "paper", "isic2018": "paper", **dict.fromkeys(DEMOS, "quick")},
     cards={
-        "vmpanet-isic2017": "segkit_vmpanet:cards/isic2017.toml",
-        "vmpanet-isic2018": "segkit_vmpanet:cards/isic2018.toml",
-        "vmpanet-ph2": "segkit_vmpanet:cards/ph2.toml",
+        f"vmpanet-{name}": f"segkit_vmpanet:card_{name}.toml"
+        for name in ("isic2017", "isic2018", "ph2")
     },
     paper_counter=("thop, all five heads", "segkit_vmpanet.counter:count"),
     maps="prompts",
