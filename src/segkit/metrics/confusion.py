@@ -125,11 +125,13 @@ def from_columns(columns: Mapping[str, Any]) -> Counts:
 
 
 def _matrix(prediction: np.ndarray, truth: np.ndarray, classes: int) -> np.ndarray:
+    highest = max(int(prediction.max(initial=0)), int(truth.max(initial=0)))
+    if highest >= classes:
+        raise UsageError(
+            f"a mask holds class {highest}", f"{classes} classes are declared, from 0 on"
+        )
     code = truth.astype(np.int64).ravel() * classes + prediction.astype(np.int64).ravel()
-    found = np.bincount(code, minlength=classes * classes)
-    if found.size > classes * classes:
-        raise UsageError("a mask holds a class outside the set", f"{classes} classes are declared")
-    return found.reshape(classes, classes)
+    return np.bincount(code, minlength=classes * classes).reshape(classes, classes)
 
 
 def _counts_numpy(prediction: np.ndarray, truth: np.ndarray) -> Counts:
