@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import glob
 import io
+import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +30,7 @@ SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
 )
 HELD_PIXELS = 40_000_000  # a batch is closed early when its pictures hold more than this
+LARGE_PIXELS = 8_000_000  # pictures from here on are written one at a time
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -69,6 +72,12 @@ class _Loaded:
     small: np.ndarray | None = None  # at network size; None when sliding
     geometry: Geometry | None = None
     ms: float = 0.0
+
+    @property
+    def pixels(self) -> int:
+        """Of the picture itself."""
+        height, width = self.geometry.original if self.geometry else self.image.shape[:2]
+        return int(height * width)
 
 
 @dataclass
@@ -216,10 +225,15 @@ def _predict_batch(
 
 
 def _finisher(segmenter: Any, job: Job) -> Callable[[tuple[_Loaded, np.ndarray] | _Failed], Done]:
+    large = threading.Lock()
+
     def finish(item: tuple[_Loaded, np.ndarray] | _Failed) -> Done:
         if isinstance(item, _Failed):
             return Done(item.picture, error=item.error)
-        loaded, probability = item
+        with large if item[0].pixels > LARGE_PIXELS else nullcontext():
+            return write(*item)
+
+    def write(loaded: _Loaded, probability: np.ndarray) -> Done:
         begun = time.perf_counter()
         if loaded.geometry is not None:
             probability = restore(probability, loaded.geometry)
