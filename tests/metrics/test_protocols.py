@@ -1,0 +1,104 @@
+"""Each published convention by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from segkit.errors import UsageError
+from segkit.metrics import cases, protocols
+from segkit.metrics.confusion import counts
+
+
+def columns_of(prediction: np.ndarray, truth: np.ndarray, probability: np.ndarray | None = None):
+    front = prediction.astype(np.float32) if probability is None else probability
+    wanted = cases.Wanted(evidence=True)
+    found = cases.measure(prediction, truth, front, None, None, wanted)
+    exact = counts(prediction, truth)
+    canvas = {f"canvas_{n}": getattr(exact, n) for n in ("tp", "fp", "fn", "tn")}
+    return {**found, **canvas}
+
+
+@pytest.mark.parametrize(
+    ("predicted", "true", "expected"),
+    [
+        (0, 0, (0, 1, 1, 1)),
+        (8, 0, (0.125, 0.876923, 0.2, 0.111111)),
+        (0, 8, (0.125, 0.876923, 0.2, 0.111111)),
+        (8, 8, (0, 1, 1, 1)),
+    ],
+)
+def test_qtseg_golden(predicted: int, true: int, expected: tuple[float, ...]) -> None:
+    masks = np.zeros((2, 1, 64), np.uint8)
+    masks[0, 0, :predicted] = masks[1, 0, :true] = 1
+    found = protocols.qtseg(columns_of(*masks.reshape(2, 1, 8, 8)))
+    names = ("mae", "acc", "dice", "iou")
+    assert [found[name] for name in names] == pytest.approx(list(expected), abs=1e-6)
+
+
+@pytest.fixture
+def sample() -> dict[str, np.ndarray]:
+    """A good case of 9 of 10, a missed small lesion, and two empty masks."""
+    truth, prediction = np.zeros((2, 3, 10, 10), np.uint8)
+    truth[0, 0] = 1
+    prediction[0, 0, :9] = 1
+    truth[1, 5, 5] = 1
+    return columns_of(prediction, truth)
+
+
+def test_per_image_pooled_batch(sample: dict[str, np.ndarray]) -> None:
+    first = 2 * 9 / 19
+    assert protocols.per_image(sample)["dice"] == pytest.approx((first + 0 + 1) / 3)
+    assert protocols.pooled(sample)["dice"] == pytest.approx(18 / (18 + 0 + 2))
+    assert protocols.per_batch(sample)["dice"] == pytest.approx(18 / 20)
+    assert protocols.per_batch(sample, size=1)["dice"] == pytest.approx((first + 0 + 1) / 3)
+
+
+def test_empty_rules(sample: dict[str, np.ndarray]) -> None:
+    first = 18 / 19
+    for value, expected in ((1.0, (first + 2) / 3), (0.0, first / 3), (np.nan, first)):
+        assert protocols.empty_as(value)(sample)["dice"] == pytest.approx(expected)
+
+
+def test_both_classes(sample: dict[str, np.ndarray]) -> None:
+    front, back = 9 / 11, 289 / 291
+    assert protocols.both_classes(sample)["iou"] == pytest.approx((front + back) / 2)
+
+
+def test_thresholded_jaccard(sample: dict[str, np.ndarray]) -> None:
+    assert protocols.thresholded_jaccard(sample)["iou"] == pytest.approx((0.9 + 0 + 1) / 3)
+    low = {"iou": np.array([0.649, 0.651])}
+    assert protocols.thresholded_jaccard(low)["iou"] == pytest.approx(0.651 / 2)
+
+
+def test_soft_and_shifted() -> None:
+    truth = np.array([[[1, 1], [0, 0]]], np.uint8)
+    probability = np.array([[[0.9, 0.6], [0.61, 0.1]]], np.float32)
+    found = columns_of((probability > 0.5).astype(np.uint8), truth, probability)
+    scores = protocols.soft(found)
+    assert scores["dice"] == pytest.approx(2 * 1.5 / (2.21 + 2), abs=1e-6)
+    assert scores["iou"] == pytest.approx(2 / 3)
+    assert scores["pre"] == 1.0  # only 0.9 exceeds 0.6225
+    assert scores["sen"] == 0.5
+
+
+def test_thresholds_and_their_best() -> None:
+    truth = np.array([[[1, 1], [0, 0]]], np.uint8)
+    probability = np.array([[[0.75, 0.75], [0.5, 0.25]]], np.float32)
+    found = columns_of((probability > 0.5).astype(np.uint8), truth, probability)
+    # p >= t: up to 0.25 all (4/6), to 0.5 three (4/5), to 0.75 right (1), above none (0)
+    expected = (65 * 4 / 6 + 64 * 4 / 5 + 64 * 1 + 63 * 0) / 256
+    assert protocols.thresholds(found)["dice"] == pytest.approx(expected)
+    assert protocols.best_threshold(found)["dice"] == 1.0
+
+
+def test_the_lens_shows_every_convention_and_the_spread(sample: dict[str, np.ndarray]) -> None:
+    found = protocols.lens(sample)
+    assert set(found) == {*protocols.CONVENTIONS, "spread"}
+    assert "original_dice" in found["original"]["missing"]
+    spread = found["spread"]["dice"]
+    values = [row["metrics"]["dice"] for row in found.values() if "dice" in row.get("metrics", {})]
+    assert spread["points"] == pytest.approx(100 * (max(values) - min(values)))
+    assert set(protocols.lens(sample, ("qtseg",))) == {"qtseg"}
+    with pytest.raises(UsageError, match="qtseg"):
+        protocols.lens(sample, ("qtsag",))
