@@ -41,7 +41,7 @@ def networks() -> dict[str, nn.Module]:
     for name, (_, channels_last, _) in CASES.items():
         torch.manual_seed(0)
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        made[name] = segkit.create("eamnet").to(memory_format=layout)
+        made[name] = segkit.create("eamnet").to(memory_format=layout)  # type: ignore[call-overload]
     return made
 
 

@@ -31,6 +31,7 @@ from segkit_qtseg import CeDiceConfig
 from segkit_qtseg.layout import LAYOUTS
 from segkit_qtseg.loss import CeDice
 
+Objective = Callable[[Tensor, Tensor], Tensor]
 VARIANTS = ("reference", "segkit", "segkit bf16", "reference bf16")
 
 
@@ -43,7 +44,7 @@ def networks() -> tuple[nn.Module, nn.Module]:
             nn.init.constant_(parameter, 0.1)
     plain = reference.Reference()
     plain.load_state_dict(LAYOUTS["original"].to_original(ours.state_dict()))
-    return ours.to(memory_format=torch.channels_last), plain
+    return ours.to(memory_format=torch.channels_last), plain  # type: ignore[call-overload]
 
 
 def autocast(on: bool) -> AbstractContextManager[object]:
@@ -60,11 +61,7 @@ def forward(network: nn.Module, image: Tensor, half: bool) -> Callable[[], objec
 
 
 def step(
-    network: nn.Module,
-    objective: Callable[[Tensor, Tensor], Tensor],
-    batch: int,
-    side: int,
-    half: bool,
+    network: nn.Module, objective: Objective, batch: int, side: int, half: bool
 ) -> Callable[[], object]:
     """Forward, loss, backward, AdamW."""
     image, mask = torch.randn(batch, 3, side, side), torch.randint(0, 2, (batch, side, side))
@@ -104,7 +101,7 @@ def timed(cases: dict[str, Callable[[], object]], rounds: int) -> dict[str, floa
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def objective_of(name: str) -> Callable[[Tensor, Tensor], Tensor]:
+def objective_of(name: str) -> Objective:
     return CeDice(CeDiceConfig()) if name.startswith("segkit") else reference.loss
 
 
@@ -112,17 +109,9 @@ def measure_memory(side: int, batch: int) -> dict[str, float]:
     """Peak resident MB of a training step over the idle process, a process per variant."""
     found = {}
     for name in VARIANTS[:3]:
-        words = [
-            sys.executable,
-            __file__,
-            "--one",
-            name,
-            "--size",
-            str(side),
-            "--batch",
-            str(batch),
-        ]
-        found[name] = float(subprocess.run(words, capture_output=True, check=True).stdout)
+        words = ["--one", name, "--size", str(side), "--batch", str(batch)]
+        command = [sys.executable, __file__, *words]
+        found[name] = float(subprocess.run(command, capture_output=True, check=True).stdout)
     return found
 
 

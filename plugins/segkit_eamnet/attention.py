@@ -116,7 +116,7 @@ def pool_by_matrices(x: Tensor, grid: int) -> Tensor:
 
 
 def _cells(like: Tensor, length: int, grid: int) -> Tensor:
-    """(cells, length): cell i averages positions floor(i·length/cells) to ceil((i+1)·length/cells)."""
+    """(cells, length): cell i averages from floor(i·length/cells) to ceil((i+1)·length/cells)."""
     cells = torch.sym_min(length, grid)
     i = torch.arange(cells, device=like.device)[:, None]
     position = torch.arange(length, device=like.device)
