@@ -45,12 +45,17 @@ def geometry(original: tuple[int, int], size: tuple[int, int], resize: str) -> G
 
 
 def fit(
-    image: NDArray, size: tuple[int, int], resize: str, *, mask: bool | str = False
+    image: NDArray,
+    size: tuple[int, int],
+    resize: str,
+    *,
+    mask: bool | str = False,
+    original: tuple[int, int] | None = None,
 ) -> tuple[NDArray, Geometry]:
     """The array at network size, and what `unfit` needs. `mask`: True or "nearest", or "area" for a
-    binary mask.
+    binary mask. `original`: the full size, if the picture was decoded reduced.
     """
-    shape = geometry((image.shape[0], image.shape[1]), size, resize)
+    shape = geometry(original or (image.shape[0], image.shape[1]), size, resize)
     if mask == "area":
         scaled = _resized(image.astype(np.float32), shape.content, cv2.INTER_AREA)
         scaled = (scaled >= 0.5).astype(image.dtype)

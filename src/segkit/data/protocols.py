@@ -204,7 +204,6 @@ _ALL = (
             "isic2017": Rule("counts", (1250, 150, 600), pool=("train",), total=2000),
             "isic2018": Rule("counts", (1815, 259, 520), pool=("train",), total=2594),
         },
-        size=(256, 256),
     ),
     Protocol(
         "emcad",
@@ -212,21 +211,18 @@ _ALL = (
         "EMCAD (CVPR 2024)",
         {"isic2017": OFFICIAL},
         Rule("ratio", (80, 10, 10), order="seeded"),
-        size=(352, 352),
     ),
     Protocol(
         "tmunet",
         "ISIC 2017 training part as 1400/200/400.",
         "TMUnet (MICCAI PRIME 2022); the list is not published",
         {"isic2017": Rule("counts", (1400, 200, 400), order="seeded", pool=("train",), total=2000)},
-        size=(256, 256),
     ),
     Protocol(
         "mscanet",
         "ISIC 2016: 800 of the 900 train and 100 validate at random, official test part.",
         "MSCA-Net (Pattern Recognition 2023)",
         {"isic2016": Rule("official", val=1 / 9)},
-        size=(224, 320),
     ),
     Protocol(
         "ukan",
@@ -243,7 +239,6 @@ _ALL = (
                 total=647,
             )
         },
-        size=(256, 256),
         selection="test",
     ),
     Protocol(

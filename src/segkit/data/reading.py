@@ -106,7 +106,9 @@ def pack(
     """The rows of a picture and its mask at the prepared size, and the hash for finding copies."""
     small = thumbnail(picture)
     rows: dict[str, NDArray] = {
-        "images.npy": geometry.fit(picture, settings.size, settings.resize)[0],
+        "images.npy": geometry.fit(
+            picture, settings.size, settings.resize, original=(mask.shape[0], mask.shape[1])
+        )[0],
         "masks.npy": geometry.fit(mask, settings.size, settings.resize, mask=settings.mask_resize)[
             0
         ],

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from segkit import paths
-from segkit.data.splits import Fold, Split
+from segkit.data.splittypes import Fold, Split
 from segkit.data.store import PreparedSet
 from segkit.errors import SegkitError, UsageError
 

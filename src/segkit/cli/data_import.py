@@ -1,0 +1,157 @@
+"""`segkit data import`: any folder becomes a dataset, after a preview."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segkit.cli import _console as console
+from segkit.errors import SegkitError, UsageError
+
+SHOWN = 8
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `segkit data`."""
+    app.command("import")(import_)
+
+
+def import_(
+    name: Annotated[str, typer.Argument(help="A name of your own.")],
+    images: Annotated[
+        str | None, typer.Option(help="Pictures: a glob in quotes, or a folder.")
+    ] = None,
+    masks: Annotated[str | None, typer.Option(help="Masks: a glob in quotes, or a folder.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option(help="Columns image, mask (id, part, group, class).")
+    ] = None,
+    layout: Annotated[
+        str, typer.Option(help="train-val-folders, coco or labelme, with --from.")
+    ] = "",
+    from_: Annotated[
+        Path | None, typer.Option("--from", help="The folder or file of --layout.")
+    ] = None,
+    decode: Annotated[
+        str, typer.Option(help="Masks are: union (binary), classes, half_max.")
+    ] = "union",
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Copy the files instead of naming them.")
+    ] = False,
+    title: Annotated[str, typer.Option(help="How reports call it.")] = "",
+    licence: Annotated[str, typer.Option(help="What may be done with it.")] = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the pairs, write nothing.")
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
+) -> None:
+    """Any folder of pictures and masks becomes a dataset; what was paired is shown first.
+
+    Example: segkit data import ward3 --images 'scans/*.jpg' --masks 'scans/*_mask.png'
+    """
+    from segkit.data import imports
+
+    imports.check_name(name)
+    proposal = _proposal(name, images, masks, csv, layout, from_, decode)
+    if not as_json:
+        _preview(proposal)
+    if not proposal.complete:
+        raise SegkitError(
+            "no picture has a mask", "nothing was written", "Check the patterns, or use --csv."
+        )
+    written = not dry_run and _confirmed(yes or as_json)
+    if written:
+        imports.write(proposal, copy, title, licence)
+        console.note(f"next: segkit data check {name}")
+    if as_json:
+        console.emit_json(_as_json(proposal, written))
+
+
+def _proposal(
+    name: str,
+    images: str | None,
+    masks: str | None,
+    table: Path | None,
+    layout: str,
+    place: Path | None,
+    decode: str,
+) -> Any:
+    from segkit.data import annotations, imports
+
+    if decode not in ("union", "classes", "half_max"):
+        raise UsageError(f"--decode is '{decode}'", "allowed: union, classes, half_max")
+    if table is not None:
+        return imports.from_csv(name, table, decode)
+    if not layout:
+        if images is None or masks is None:
+            raise UsageError(
+                "--images and --masks are needed", None, "Or --csv, or --layout with --from."
+            )
+        return imports.from_globs(name, images, masks, decode)
+    if place is None or not place.exists():
+        raise UsageError(
+            f"--layout {layout} needs --from", f"{place} does not exist" if place else None
+        )
+    if layout == "train-val-folders":
+        return imports.from_parts(name, place, decode)
+    if layout == "coco":
+        return annotations.from_coco(name, place, Path(images) if images else None)
+    if layout == "labelme":
+        return annotations.from_labelme(name, place)
+    raise UsageError(f"--layout is '{layout}'", "allowed: train-val-folders, coco, labelme")
+
+
+def _preview(proposal: Any) -> None:
+    """First and last pairs, then everything that stands alone."""
+    from rich.markup import escape
+
+    pairs = proposal.complete
+    shown = pairs if len(pairs) <= SHOWN else [*pairs[: SHOWN - 2], *pairs[-2:]]
+    rows = [
+        (
+            escape(p.id),
+            p.part,
+            escape(Path(p.image).name),
+            escape(", ".join(Path(m).name for m in p.masks)),
+        )
+        for p in shown
+    ]
+    several = sum(len(pair.masks) > 1 for pair in pairs)
+    more = f", {several} with several masks" if several else ""
+    console.table(
+        ("id", "part", "picture", "masks"), rows, f"{len(pairs)} pairs{more}; some of them:"
+    )
+    for pair in proposal.single[:20]:
+        console.warn(
+            escape(
+                f"{pair.id}: " + ("no mask" if pair.image else f"no picture for {pair.masks[0]}")
+            )
+        )
+    if len(proposal.single) > 20:
+        console.warn(f"… and {len(proposal.single) - 20} more without a partner")
+    for note in proposal.notes:
+        console.note(escape(note))
+
+
+def _confirmed(yes: bool) -> bool:
+    if yes:
+        return True
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "not confirmed", "nothing was written", "Add --yes if the pairs are right."
+        )
+    return typer.confirm("Write this dataset?", err=True)
+
+
+def _as_json(proposal: Any, written: bool) -> dict[str, Any]:
+    return {
+        "name": proposal.name,
+        "written": written,
+        "pairs": len(proposal.complete),
+        "classes": list(proposal.classes),
+        "without_partner": [pair.id for pair in proposal.single],
+        "notes": list(proposal.notes),
+    }

@@ -1,0 +1,393 @@
+"""`segkit data prepare | check | leaks | splits | show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segkit.cli import _console as console
+from segkit.cli.sizes import parse_size
+from segkit.errors import SegkitError, UsageError
+
+Name = Annotated[str, typer.Argument(help="A dataset: segkit data list.")]
+Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
+Size = Annotated[str | None, typer.Option(help="N or HxW; default 256, or the protocol's.")]
+Resize = Annotated[str | None, typer.Option(help="stretch (default) or letterbox.")]
+Variant = Annotated[str, typer.Option(help="original, or another variant of the set.")]
+Opt = Annotated[list[str] | None, typer.Option("--option", help="key=value, see data info.")]
+SplitText = Annotated[str | None, typer.Option("--split", help="7:3, 1500/650, 8:1:1, official.")]
+Folds = Annotated[int | None, typer.Option(help="Cross-validation over the whole set.")]
+Protocol = Annotated[str | None, typer.Option(help="A published rule: segkit data splits --list.")]
+Seed = Annotated[int, typer.Option(help="Of the split.")]
+SplitFile = Annotated[
+    Path | None, typer.Option(help="A split of one's own: .json, .csv or folder.")
+]
+Group = Annotated[
+    str | None, typer.Option(help="none, near-duplicates, tiles, patient, or a CSV (id, group).")
+]
+Order = Annotated[str, typer.Option(help="seeded, id or name.")]
+Stratify = Annotated[str, typer.Option(help="auto, class, area or none.")]
+Tail = Annotated[str, typer.Option(help="Remainder of sorted folds: spread or train.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Refuse what would leak.")]
+Workers = Annotated[int | None, typer.Option(help="Threads; default: all cores, at most 8.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `segkit data`."""
+    for command in (prepare, check, leaks, splits, show):
+        app.command()(command)
+
+
+def prepare(
+    name: Name,
+    size: Size = None,
+    resize: Resize = None,
+    variant: Variant = "original",
+    option: Opt = None,
+    split: SplitText = None,
+    folds: Folds = None,
+    protocol: Protocol = None,
+    seed: Seed = 0,
+    split_file: SplitFile = None,
+    group: Group = None,
+    order: Order = "seeded",
+    stratify: Stratify = "auto",
+    tail: Tail = "spread",
+    strict: Strict = False,
+    instances: Annotated[
+        bool, typer.Option("--instances", help="Keep instance labels too.")
+    ] = False,
+    workers: Workers = None,
+    as_json: Json = False,
+) -> None:
+    """Decode once, resize, pack into arrays; with a split option also write the split.
+
+    Example: segkit data prepare isic2017 --size 256 --split 7:3
+    """
+    from segkit.data import check as checking
+    from segkit.data.splits import make_split, save_split
+
+    options = _options(option) | ({"instances": "yes"} if instances else {})
+    prepared = _prepared(name, size, resize, variant, options, protocol, workers)
+    report = checking.check(prepared)
+    path, made = None, None
+    if any(value is not None for value in (split, folds, protocol, split_file)):
+        made = make_split(
+            prepared, split=split, folds=folds, protocol=protocol, seed=seed, split_file=split_file,
+            group=group, strict=strict, order=order, stratify=stratify, tail=tail,
+        )  # fmt: skip
+        path = save_split(made, prepared.root / "splits")
+    if as_json:
+        console.emit_json(report | {"split": _split_json(made, path)})
+        return
+    _print_prepared(prepared, report)
+    if made is not None:
+        _print_split(made, path)
+
+
+def _options(pairs: list[str] | None) -> dict[str, str]:
+    found = {}
+    for text in pairs or []:
+        key, sign, value = text.partition("=")
+        if not sign:
+            raise UsageError(f"--option {text!r} is not understood", "write --option key=value")
+        found[key] = value
+    return found
+
+
+def _prepared(
+    name: str,
+    size: str | None,
+    resize: str | None,
+    variant: str,
+    options: dict[str, str],
+    protocol: str | None = None,
+    workers: int | None = None,
+) -> Any:
+    """The prepared set, made if needed; size and resize come from the protocol unless given."""
+    from segkit.data import protocols
+    from segkit.data.prepare import prepare as make
+    from segkit.data.store import open_prepared
+
+    rule = protocols.protocol(protocol) if protocol else None
+    chosen = parse_size(size) if size else (rule.size_for(name) if rule else None) or (256, 256)
+    how = resize or (rule.resize if rule else "stretch")
+    if how not in ("stretch", "letterbox"):
+        raise UsageError(f"--resize is '{how}'", "allowed: stretch, letterbox")
+    if workers is not None and workers < 1:
+        raise UsageError(f"--workers is {workers}", "at least 1")
+    with console.progress(f"preparing {name}", unit="pictures") as ticker:
+        root = make(name, chosen, how, variant, options, workers, ticker, console.note)
+    return open_prepared(root)
+
+
+def _print_prepared(prepared: Any, report: dict[str, Any]) -> None:
+    from rich.markup import escape
+
+    high, wide = prepared.size
+    found = {part: known["found"] for part, known in report["counts"].items() if known["found"]}
+    counts = ", ".join(f"{part} {count}" for part, count in found.items())
+    console.say(f"{prepared.name}: {len(prepared)} pairs at {high}x{wide} ({counts})")
+    console.say(f"  in {escape(str(prepared.root))}")
+    twins = report["duplicates"]
+    if twins["groups"]:
+        console.say(
+            f"  {twins['pictures']} pictures in {twins['groups']} groups that belong together"
+        )
+    if report["unlabelled"]:
+        console.note(f"{report['unlabelled']} pictures have no public mask and are left out")
+    for text in report["errors"][:20]:
+        console.warn(escape(f"kept out: {text}"))
+    for text in report["warnings"][:20]:
+        console.warn(escape(text))
+    more = max(0, len(report["errors"]) - 20) + max(0, len(report["warnings"]) - 20)
+    if more:
+        console.warn(f"… and {more} more: segkit data check {prepared.name}")
+
+
+def _split_json(made: Any, path: Path | None) -> dict[str, Any] | None:
+    if made is None:
+        return None
+    return {key: value for key, value in made.to_json().items() if key != "folds"} | {
+        "path": str(path)
+    }
+
+
+def _print_split(made: Any, path: Path | None) -> None:
+    from rich.markup import escape
+
+    seed = f", seed {made.seed}" if made.seed is not None else ""
+    console.say(f"split {made.rule}{seed}, hash {made.hash}")
+    for number, fold in enumerate(made.folds):
+        console.say(
+            f"  fold {number}: train {len(fold.train)}, val {len(fold.val)}, test {len(fold.test)}"
+        )
+    console.say(f"  in {escape(str(path))}")
+    for text in made.notes:
+        (
+            console.warn
+            if text.endswith("of the split") or "not comparable" in text
+            else console.note
+        )(escape(text))
+    if made.selection == "test":
+        console.warn("this protocol chooses its checkpoint on the reported part (selection: test)")
+
+
+def check(
+    name: Name,
+    size: Size = None,
+    resize: Resize = None,
+    variant: Variant = "original",
+    option: Opt = None,
+    verify: Annotated[str, typer.Option(help="all: compare the arrays with their checksums.")] = "",
+    sheet: Annotated[
+        Path | None, typer.Option(help="Write a contact sheet (.png or .jpg).")
+    ] = None,
+    count: Annotated[int, typer.Option(help="Pairs on the sheet.")] = 24,
+    seed: Seed = 0,
+    as_json: Json = False,
+) -> None:
+    """Broken, empty, inverted, mismatched and doubled items, by id. Exit code 1 if items are kept
+    out.
+
+    Example: segkit data check busi --sheet busi.png
+    """
+    from segkit.data import check as checking
+
+    prepared = _prepared(name, size, resize, variant, _options(option))
+    report = checking.check(prepared, verify == "all")
+    if sheet is not None:
+        report["sheet"] = str(sheet)
+        _sheet(prepared, sheet, count, seed)
+    if as_json:
+        console.emit_json(report)
+    else:
+        _print_prepared(prepared, report)
+        _print_check(report)
+    if report["errors"]:
+        raise typer.Exit(1)
+
+
+def _print_check(report: dict[str, Any]) -> None:
+    share, sizes = report["share"], report["sizes"]
+    frequent = ", ".join(f"{size} ({n})" for size, n in sizes["most_frequent"].items())
+    console.say(f"  {sizes['different']} original sizes, most often {frequent}")
+    console.say(
+        f"  foreground share {share['min']:.1%} to {share['max']:.1%}, median {share['median']:.1%}"
+    )
+    kinds = ", ".join(f"{count} {kind}" for kind, count in report["duplicates"]["pairs"].items())
+    console.say(f"  copies and neighbours: {kinds or 'none found'}")
+    verdict = "no errors" if not report["errors"] else f"{len(report['errors'])} errors"
+    console.say(f"  {verdict}, {len(report['warnings'])} warnings")
+
+
+def leaks(
+    names: Annotated[list[str], typer.Argument(help="One or several datasets.")],
+    size: Size = None,
+    split: SplitText = None,
+    folds: Folds = None,
+    protocol: Protocol = None,
+    seed: Seed = 0,
+    split_file: SplitFile = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit code 1 if anything is found.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Copies inside a set, across the parts of a split, and across sets.
+
+    Example: segkit data leaks isic2017 isic2018 ph2
+    """
+    from segkit.data import leaks as finding
+    from segkit.data.splits import make_split
+
+    sets = [_prepared(name, size, None, "original", {}, protocol) for name in names]
+    found: dict[str, Any] = {"sets": [], "across": finding.across(sets)}
+    for prepared in sets:
+        entry = {"name": prepared.name, "n": len(prepared), "twins": finding.inside(prepared)}
+        if any(value is not None for value in (split, folds, protocol, split_file)):
+            made = make_split(
+                prepared,
+                split=split,
+                folds=folds,
+                protocol=protocol,
+                seed=seed,
+                split_file=split_file,
+            )
+            entry |= {"rule": made.rule, "torn": finding.in_split(prepared, made)}
+        found["sets"].append(entry)
+    if as_json:
+        console.emit_json(found)
+    else:
+        _print_leaks(found)
+    if strict and _any_leak(found):
+        raise SegkitError(
+            "leaks were found", None, "Split with the groups kept together, or drop the copies."
+        )
+
+
+def _any_leak(found: dict[str, Any]) -> bool:
+    inside = any(entry.get("torn", entry["twins"]) for entry in found["sets"])
+    return inside or any(pair["twins"] for pair in found["across"])
+
+
+def _print_leaks(found: dict[str, Any]) -> None:
+    for entry in found["sets"]:
+        kinds = sorted({twin["kind"] for twin in entry["twins"]})
+        counts = ", ".join(f"{sum(t['kind'] == k for t in entry['twins'])} {k}" for k in kinds)
+        console.say(f"{entry['name']}: {entry['n']} pictures; {counts or 'no copies'}")
+        _print_twins([twin for twin in entry["twins"] if twin["kind"] != "tile"])
+        if "torn" in entry:
+            console.say(f"  across the parts of {entry['rule']}: {len(entry['torn'])} pairs")
+            _print_twins(entry["torn"])
+    for pair in found["across"]:
+        one, other = pair["sets"]
+        console.say(
+            f"{one} and {other}: {len(pair['twins'])} pictures in both "
+            f"({pair['share_of_first']:.1%} of {one}, {pair['share_of_second']:.1%} of {other}), "
+            f"{len(pair['shared_ids'])} equal ids"
+        )
+        _print_twins(pair["twins"])
+
+
+def _print_twins(twins: list[dict[str, Any]]) -> None:
+    from rich.markup import escape
+
+    for twin in twins[:40]:
+        parts = f"  {twin['parts'][0]}/{twin['parts'][1]}" if "parts" in twin else ""
+        fold = f"  fold {twin['fold']}" if "fold" in twin else ""
+        console.say(
+            escape(
+                f"    {twin['one']}  {twin['other']}  {twin['kind']} {twin['score']}{parts}{fold}"
+            )
+        )
+    if len(twins) > 40:
+        console.say(f"    … and {len(twins) - 40} more (--json has all)")
+
+
+def splits(
+    listing: Annotated[bool, typer.Option("--list", help="All published rules.")] = False,
+    data: Annotated[str | None, typer.Option(help="Only rules for this dataset.")] = None,
+    as_json: Json = False,
+) -> None:
+    """The published split rules: which paper cut which set how, and where that is from.
+
+    Example: segkit data splits --list
+    """
+    from segkit.data import protocols
+
+    if not listing and data is None:
+        raise UsageError("nothing to do", None, "Use --list, or --data NAME.")
+    rows = [row for row in protocols.listing() if data in (None, row["dataset"])]
+    if data is not None and not rows:
+        rows = [row for row in protocols.listing() if row["dataset"] == "*"]
+    if as_json:
+        console.emit_json(rows)
+        return
+    console.table(
+        ("name", "dataset", "rule", "size", "chosen on", "scoring", "source"),
+        [
+            (
+                row["name"],
+                row["dataset"],
+                row["rule"],
+                "x".join(map(str, row["size"])) if row["size"] else "any",
+                row["selection"],
+                row["scoring"],
+                row["source"],
+            )
+            for row in rows
+        ],
+        caption="* = any other dataset; S = --seed",
+    )
+
+
+def show(
+    name: Name,
+    out: Annotated[Path, typer.Option(help="The sheet: .png or .jpg.")] = Path("sheet.png"),
+    count: Annotated[int, typer.Option(help="Pairs on the sheet.")] = 24,
+    seed: Seed = 0,
+    ids: Annotated[str, typer.Option(help="These pictures, comma-separated.")] = "",
+    augment: Annotated[
+        str | None, typer.Option(help="As this policy would show them to a net.")
+    ] = None,
+    epoch: Annotated[int, typer.Option(help="Which epoch's random numbers.")] = 0,
+    size: Size = None,
+    resize: Resize = None,
+    variant: Variant = "original",
+    option: Opt = None,
+) -> None:
+    """A contact sheet: random pictures with the outline of their mask, raw or augmented.
+
+    Example: segkit data show isic2017 --augment strong --out sheet.png
+    """
+    prepared = _prepared(name, size, resize, variant, _options(option))
+    _sheet(prepared, out, count, seed, [i for i in ids.split(",") if i], augment, epoch)
+
+
+def _sheet(
+    prepared: Any,
+    out: Path,
+    count: int,
+    seed: int,
+    ids: list[str] | None = None,
+    policy: str | None = None,
+    epoch: int = 0,
+) -> None:
+    from segkit.data.sheet import contact_sheet
+
+    if count < 1:
+        raise UsageError(f"--count is {count}", "at least 1")
+    change = _augmented(policy, seed, epoch) if policy else None
+    shown = contact_sheet(prepared, out, count, seed=seed, ids=ids or (), change=change)
+    console.note(f"{len(shown)} pictures of {prepared.name} on {out}")
+
+
+def _augmented(policy: str, seed: int, epoch: int) -> Any:
+    from segkit.data.augment import generator
+    from segkit.data.augment_pipeline import augmentation
+
+    chosen = augmentation(policy)
+    return lambda name, image, mask: chosen.apply(generator(seed, epoch, name), image, mask)
