@@ -331,12 +331,14 @@ def _one_thread():
 
 @pytest.mark.parametrize("resize", ["stretch", "letterbox"])
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_the_network_sees_what_prepare_stores(tmp_path, resize, suffix):
-    image = np.asarray(Image.fromarray(noise(30, 40)).resize((900, 700), Image.Resampling.BICUBIC))
-    Image.fromarray(image).save(tmp_path / f"a.{suffix}")
-    Image.fromarray(noise(700, 900)[..., 0]).save(tmp_path / "a_mask.png")
+@pytest.mark.parametrize("size", [(700, 900), (674, 505)])
+def test_the_network_sees_what_prepare_stores(tmp_path, resize, suffix, size):
+    small = Image.fromarray(noise(30, 40) // 2 + 99)  # no black: padding can be told apart
+    small.resize(size[::-1], Image.Resampling.BICUBIC).save(tmp_path / f"a.{suffix}")
+    Image.new("L", size[::-1], 255).save(tmp_path / "a_mask.png")
     pair = Pair("a", f"a.{suffix}", ("a_mask.png",))
     stored = read_pair(pair, tmp_path, Settings((64, 64), resize))
     opened = open_picture(tmp_path / f"a.{suffix}", (64, 64), resize)
     np.testing.assert_array_equal(opened.small, stored.rows["images.npy"])
-    assert opened.geometry.original == opened.image.shape[:2] == (700, 900)
+    assert opened.geometry.original == opened.image.shape[:2] == size
+    np.testing.assert_array_equal(stored.rows["images.npy"].any(2), stored.rows["masks.npy"] > 0)

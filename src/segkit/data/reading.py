@@ -1,4 +1,4 @@
-"""From one pair of files to one row of the prepared arrays, with everything that is odd about it."""
+"""From one pair of files to one row of the prepared arrays, with all that is odd about it."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ No torch here: an ONNX file is run without it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -65,8 +65,8 @@ def open_picture(path: Path, size: tuple[int, int], resize: str) -> Opened:
     source, least = image, (size[0] * REDUCE, size[1] * REDUCE)
     if min(image.shape[0] / least[0], image.shape[1] / least[1]) > 1.5:
         source = read_image(path, orient=True, at_least=least)
-    small, geometry = fit(source, size, resize)
-    return Opened(image, small, replace(geometry, original=(image.shape[0], image.shape[1])))
+    small, geometry = fit(source, size, resize, original=(image.shape[0], image.shape[1]))
+    return Opened(image, small, geometry)
 
 
 def load(
