@@ -49,6 +49,8 @@ def _line(event: dict[str, Any]) -> str:
         return str(event["text"])
     if kind == "warning":
         return f"[yellow]warning:[/] {event['text']}"
+    if kind == "point":
+        return f"[bold]{event['number']}/{event['of']}: {event['label']}[/]"
     if kind == "start":
         return _start(event)
     if kind == "fold":

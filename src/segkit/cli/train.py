@@ -203,8 +203,8 @@ def _numbers(text: str | None) -> list[int] | None:
 
 def _launch(count: int, more: list[str]) -> None:
     """Become torchrun, which starts this command in `count` processes."""
-    words = sys.argv[1:]
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
-    command = [*launcher, f"--nproc-per-node={count}", "-m", "segkit", *words, *more]
+    # behind "--" torchrun does not take our options for abbreviations of its own
+    command = [*launcher, f"--nproc-per-node={count}", "-m", "--", "segkit", *sys.argv[1:], *more]
     sys.stdout.flush()
     os.execv(sys.executable, command)

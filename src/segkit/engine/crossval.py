@@ -90,7 +90,10 @@ def _train(recipe: Recipe, out: Path, options: Options, device: torch.device) ->
             for tracker in trackers:
                 tracker.log(event)
             yield event
-    yield {"event": "done", "run": str(out), "summary": _score(run, options)}
+        done = {"event": "done", "run": str(out), "summary": _score(run, options)}
+        for tracker in trackers:
+            tracker.log(done)
+    yield done
 
 
 def _prepared(recipe: Recipe, options: Options, say: Callable[[str], None]) -> PreparedSet:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 import time
@@ -28,6 +29,8 @@ def describe(
     return {
         "command": command or " ".join(sys.argv),
         "plan": plan,
+        "pid": os.getpid(),
+        "host": platform.node(),
         "started": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "segkit": __version__,
         "python": platform.python_version(),

@@ -252,6 +252,11 @@ class Fold:
                 path = self.job.folder.path / "samples.png"
                 pictures.write_samples(path, self.network, self.validation, self.decision[0])
 
+    @property
+    def parameters(self) -> int:
+        """How many parameters the network has."""
+        return sum(p.numel() for p in self.network.parameters())
+
     # --- events ---
 
     def _event(self, kind: str, **values: Any) -> dict[str, Any]:
@@ -266,7 +271,7 @@ class Fold:
             epochs=self.job.recipe.train.epochs,
             from_epoch=state.epoch + 1,
             from_step=state.step,
-            parameters=sum(p.numel() for p in self.network.parameters()),
+            parameters=self.parameters,
             device=str(self.device),
             precision=precision.describe(self.dtype, self.device),
             resident=self.training.resident,
@@ -326,6 +331,7 @@ class Fold:
             "epochs": state.epoch,
             "stopped_early": state.epoch < self.job.recipe.train.epochs,
             "seconds": state.seconds,
+            "parameters": self.parameters,
         }
         if distributed.is_main():
             paths.write_json(self.job.folder.result_json, result)

@@ -10,6 +10,8 @@ Importing this module imports neither torch nor numpy.
 from __future__ import annotations
 
 import csv
+import os
+import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -150,6 +152,20 @@ class Run:
         """The scores of the test part, once they are there."""
         file = self.path / "summary.json"
         return paths.read_json(file) if file.is_file() else None
+
+    @property
+    def training_now(self) -> bool:
+        """Whether the process that trains it is alive, as far as this machine can tell."""
+        facts = self.environment
+        if facts.get("host") != platform.node() or not facts.get("pid"):
+            return False
+        try:
+            os.kill(facts["pid"], 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
 
     @property
     def state(self) -> str:
