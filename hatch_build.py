@@ -24,8 +24,8 @@ NATIVE = ROOT / "src" / "segkit" / "native"
 
 
 def builder() -> ModuleType:
-    """src/segkit/native/build.py, without importing segkit (its dependencies are not here)."""
-    spec = importlib.util.spec_from_file_location("segkit_native_build", NATIVE / "build.py")
+    """src/segkit/native/building.py, without importing segkit (its dependencies are not here)."""
+    spec = importlib.util.spec_from_file_location("segkit_native_build", NATIVE / "building.py")
     if spec is None or spec.loader is None:
         raise ImportError(f"{NATIVE / 'build.py'} is missing")
     module = importlib.util.module_from_spec(spec)

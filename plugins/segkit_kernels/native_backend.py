@@ -7,6 +7,7 @@ from typing import ClassVar, Self
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from segkit import native
 from segkit.errors import SegkitError
@@ -54,6 +55,18 @@ class SS2D(Problem):
         "x proj w_dt bias A D planes carry dy d_proj d_w_dt d_bias d_A d_D",
         "batch height width channels state rank blocks block_width",
     )
+
+
+class Product(Problem):
+    """`struct product` of product.c."""
+
+    _fields_: ClassVar = fields("a w out", "rows inner cols padded add")
+
+
+class Outer(Problem):
+    """`struct outer` of product.c."""
+
+    _fields_: ClassVar = fields("a b out", "rows m n parts")
 
 
 def launch(kernel: str, problem: ctypes.Structure, tasks: int) -> None:
@@ -163,18 +176,44 @@ class NativeKernels(ScanKernels):
         )  # fmt: skip
         launch("segkit_ss2d_backward", problem, 2 * batch * problem.blocks)
         d_flat = add_up(d_proj).flatten(1)  # (B L, 4 (R + 2N))
-        pixels = args.x.view(-1, args.x.shape[-1])
-        d_x = torch.addmm(planes[0].add_(planes[1]).view_as(pixels), d_flat, args.w_x.flatten(0, 1))
-        # in this order: tall (L, 132).T @ (L, 8) is ten times slower than its transpose
-        d_w_x = (pixels.t() @ d_flat).t().reshape(args.w_x.shape)
+        d_x = planes[0].add_(planes[1])
+        product(d_flat, args.w_x.flatten(0, 1), d_x, add=True)
+        d_w_x = outer(d_flat, args.x.view(-1, args.x.shape[-1])).view_as(args.w_x)
         rest = (add_up(part).to(args.x.dtype) for part in (d_w_dt, d_bias, d_A, d_D))
-        return SS2DGrads(d_x.view_as(args.x), d_w_x, *rest)
+        return SS2DGrads(d_x, d_w_x, *rest)
 
 
 def project(args: SS2DArgs) -> Tensor:
     """Steps, B and C of all four directions at every pixel: (B L, 4, R + 2N)."""
-    pixels = args.x.view(-1, args.x.shape[-1])
-    return (pixels @ args.w_x.flatten(0, 1).t()).view(-1, *args.w_x.shape[:2])
+    pixels, weight = args.x.view(-1, args.x.shape[-1]), args.w_x.flatten(0, 1)
+    out = pixels.new_empty(pixels.shape[0], weight.shape[0])
+    product(pixels, weight.t(), out, add=False)
+    return out.view(-1, *args.w_x.shape[:2])
+
+
+def product(a: Tensor, w: Tensor, out: Tensor, add: bool) -> None:
+    """out (rows, cols) = a w, or out += a w: every sum in one fixed order."""
+    cols = w.shape[1]
+    padded = F.pad(w, (0, -cols % 32)).contiguous()
+    problem = Product.of(
+        {"a": a, "w": padded, "out": out},
+        rows=a.shape[0],
+        inner=a.shape[1],
+        cols=cols,
+        padded=padded.shape[1],
+        add=add,
+    )
+    launch("segkit_product", problem, -(-a.shape[0] // 64))
+
+
+def outer(a: Tensor, b: Tensor) -> Tensor:
+    """a (rows, m) transposed times b (rows, n): every sum in one fixed order."""
+    (rows, m), n = a.shape, b.shape[1]
+    parts = min(TASKS, -(-rows // 64))
+    out = a.new_zeros(parts, m, n, dtype=torch.float64)
+    problem = Outer.of({"a": a, "b": b, "out": out}, rows=rows, m=m, n=n, parts=parts)
+    launch("segkit_outer", problem, parts)
+    return add_up(out).to(a.dtype)
 
 
 def ss2d_problem(args: SS2DArgs, **more: Tensor) -> SS2D:
@@ -206,7 +245,7 @@ def ss2d_cut(args: SS2DArgs) -> tuple[int, int]:
 def contiguous(args: ScanArgs) -> ScanArgs:
     """The same scan on tensors without gaps."""
     tensors = (item if item is None else item.contiguous() for item in args[:7])
-    return ScanArgs(*tensors, *args[7:])  # type: ignore[arg-type]
+    return ScanArgs(*tensors, *args[7:])  # type: ignore[arg-type, call-arg]
 
 
 def cut(args: ScanArgs) -> tuple[int, int]:

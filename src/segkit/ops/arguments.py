@@ -5,6 +5,7 @@ Shapes: u, delta (B, D, L); A (D, N); B, C (B, G, N, L) where D is a multiple of
 
 from __future__ import annotations
 
+from math import prod
 from typing import NamedTuple
 
 import torch
@@ -80,6 +81,11 @@ def ss2d_carry_shape(args: SS2DArgs) -> tuple[int, int, int, int, int]:
     """(forward or reversed pass, B, 2 D, chunks, N): rows are the first D channels, columns the others."""
     batch, height, width, channels = args.x.shape
     return 2, batch, 2 * channels, chunks(height * width), args.A.shape[1]
+
+
+def carry_size(shape: tuple[int, ...]) -> int:
+    """Floats kept. The operators return them flat: a shape would tie an exported graph to its size."""
+    return prod(shape)
 
 
 def inner_dtype(u: Tensor) -> torch.dtype:

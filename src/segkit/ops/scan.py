@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from segkit.ops import dispatch
-from segkit.ops.arguments import ScanArgs, carry_shape, same_groups, scan_args
+from segkit.ops.arguments import ScanArgs, carry_shape, carry_size, same_groups, scan_args
 
 
 def selective_scan(
@@ -49,13 +49,14 @@ def selective_scan(
 def _scan(u, delta, A, B, C, D, bias, softplus, reverse):  # type: ignore[no-untyped-def]
     args = ScanArgs(u, delta, A, B, C, D, bias, softplus, reverse)
     with torch.autocast(u.device.type, enabled=False):
-        return dispatch.for_scan(args).scan(args)
+        y, carry = dispatch.for_scan(args).scan(args)
+    return y.contiguous(), carry.flatten()
 
 
 @_scan.register_fake
 def _(u, delta, A, B, C, D, bias, softplus, reverse):  # type: ignore[no-untyped-def]
     args = ScanArgs(u, delta, A, B, C, D, bias, softplus, reverse)
-    return u.new_empty(u.shape), u.new_empty(carry_shape(args))
+    return u.new_empty(u.shape), u.new_empty(carry_size(carry_shape(args)))
 
 
 @torch.library.custom_op(
@@ -68,7 +69,9 @@ def _(u, delta, A, B, C, D, bias, softplus, reverse):  # type: ignore[no-untyped
 def _scan_backward(dy, carry, u, delta, A, B, C, D, bias, softplus, reverse):  # type: ignore[no-untyped-def]
     args = ScanArgs(u, delta, A, B, C, D, bias, softplus, reverse)
     with torch.autocast(u.device.type, enabled=False):
-        return tuple(dispatch.for_scan(args).scan_backward(args, carry, dy))
+        kept = carry.view(carry_shape(args))
+        grads = dispatch.for_scan(args).scan_backward(args, kept, dy)
+    return tuple(grad.contiguous() for grad in grads)
 
 
 @_scan_backward.register_fake

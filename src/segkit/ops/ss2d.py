@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from segkit.ops import dispatch
-from segkit.ops.arguments import SS2DArgs, ss2d_args, ss2d_carry_shape
+from segkit.ops.arguments import SS2DArgs, carry_size, ss2d_args, ss2d_carry_shape
 
 
 def ss2d(
@@ -36,12 +36,13 @@ def ss2d(
 def _ss2d(x, w_x, w_dt, bias, A, D):  # type: ignore[no-untyped-def]
     args = SS2DArgs(x, w_x, w_dt, bias, A, D)
     with torch.autocast(x.device.type, enabled=False):
-        return dispatch.for_ss2d(args).ss2d(args)
+        y, carry = dispatch.for_ss2d(args).ss2d(args)
+    return y.contiguous(), carry.flatten()
 
 
 @_ss2d.register_fake
 def _(x, w_x, w_dt, bias, A, D):  # type: ignore[no-untyped-def]
-    carry = ss2d_carry_shape(SS2DArgs(x, w_x, w_dt, bias, A, D))
+    carry = carry_size(ss2d_carry_shape(SS2DArgs(x, w_x, w_dt, bias, A, D)))
     return x.new_empty(x.shape), x.new_empty(carry)
 
 
@@ -54,7 +55,9 @@ def _(x, w_x, w_dt, bias, A, D):  # type: ignore[no-untyped-def]
 def _ss2d_backward(dy, carry, x, w_x, w_dt, bias, A, D):  # type: ignore[no-untyped-def]
     args = SS2DArgs(x, w_x, w_dt, bias, A, D)
     with torch.autocast(x.device.type, enabled=False):
-        return tuple(dispatch.for_ss2d(args).ss2d_backward(args, carry, dy))
+        kept = carry.view(ss2d_carry_shape(args))
+        grads = dispatch.for_ss2d(args).ss2d_backward(args, kept, dy)
+    return tuple(grad.contiguous() for grad in grads)
 
 
 @_ss2d_backward.register_fake
