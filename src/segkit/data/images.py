@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import struct
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ DAMAGED = (
     Image.DecompressionBombError,
 )
 MAX_PIXELS = 400_000_000
+warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd metadata is no news to anybody
 Image.MAX_IMAGE_PIXELS = None  # the limit above is ours; Pillow's would warn on ordinary slides
 TURNS = {3: 2, 6: 3, 8: 1}  # EXIF orientation -> quarter turns against the clock
 
@@ -111,7 +113,9 @@ def _decode(
     try:
         with Image.open(io.BytesIO(data)) as picture:
             stored = (picture.height, picture.width)
-            turn = int(picture.getexif().get(0x0112, 1) or 1) if picture.format != "PNG" else 1
+            turn = 1  # Pillow turns TIFF by itself, and the tag means nothing in other kinds
+            if picture.format in ("JPEG", "MPO", "WEBP"):
+                turn = int(picture.getexif().get(0x0112, 1) or 1)
             return _from_pillow(picture, at_least), stored, turn
     except Image.UnidentifiedImageError:
         pixels = _from_opencv(data, name)
@@ -189,7 +193,7 @@ def _to_8_bit(pixels: NDArray) -> NDArray[np.uint8]:
 
 def _without_alpha(pixels: NDArray) -> NDArray:
     rgb, alpha = pixels[..., :3], pixels[..., 3:]
-    if alpha.min(initial=255) == alpha.max(initial=255):
+    if alpha.min() == alpha.max():
         return rgb
     return np.round(rgb * (alpha / 255.0)).astype(np.uint8)
 

@@ -142,7 +142,7 @@ def _oddities(pair: Pair, mask: NDArray[np.uint8], stored: list[images.Pixels]) 
         yield {"kind": "ignored", "text": "also there, not taken: " + ", ".join(pair.others)}
     share = float((mask > 0).mean())
     if share == 0:
-        highest = max(int(pixels[..., :3].max(initial=0)) for pixels in stored)
+        highest = max(int(images.single_channel(pixels).max(initial=0)) for pixels in stored)
         if highest > 0:
             yield {"kind": "faint", "text": f"values up to {highest}, none above the threshold"}
         elif pair.cls != "normal":
