@@ -87,7 +87,8 @@ def test_dice_and_iou(line: str, verdict: str, part: str, tmp_path: Path) -> Non
     made = audited(f"method,Dice,IoU\n{line}\n", tmp_path)
     (row,) = made["rows"]
     assert row["verdict"] == verdict
-    assert (part in " ".join(row["findings"])) and bool(part) == bool(row["findings"])
+    assert part in " ".join(row["findings"])
+    assert bool(part) == bool(row["findings"])
 
 
 @pytest.mark.parametrize(

@@ -223,18 +223,11 @@ def _show_details(made: dict[str, Any]) -> None:
 
 
 def _show_matrix(name: str, documents: list[dict[str, Any]]) -> None:
-    rows = [
-        [
-            made["data"],
-            made["split"],
-            made["n"],
-            _interval(made["metrics"]["dice_image"]),
-            _interval(made["metrics"]["iou_image"]),
-            f"{100 * made['metrics']['dice_pooled']['mean']:.2f}",
-            f"{made['metrics']['hd95']['mean']:.2f}",
-        ]
-        for made in documents
-    ]
+    rows = []
+    for made in documents:
+        rows.append(_matrix_row(made["data"], made, made["metrics"]))
+        for row in made["rows"]:
+            rows.append(_matrix_row(f"{made['data']} ({row['name']})", made, row["metrics"]))
     first = documents[0]
     _console.table(
         ["data", "part", "n", "dice_image", "iou_image", "dice_pooled", "hd95 px"],
@@ -245,3 +238,15 @@ def _show_matrix(name: str, documents: list[dict[str, Any]]) -> None:
     for made in documents:
         for note in made["notes"]:
             _console.warn(f"{made['data']}: {note}")
+
+
+def _matrix_row(label: str, made: dict[str, Any], metrics: dict[str, Any]) -> list[Any]:
+    return [
+        label,
+        made["split"],
+        made["n"],
+        _interval(metrics["dice_image"]),
+        _interval(metrics["iou_image"]),
+        f"{100 * metrics['dice_pooled']['mean']:.2f}",
+        f"{metrics['hd95']['mean']:.2f}",
+    ]
