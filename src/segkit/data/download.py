@@ -21,7 +21,7 @@ from segkit.errors import SegkitError
 
 TRIES = 4
 TIMEOUT = (15, 60)  # seconds to connect, and between two pieces
-PIECE = 1 << 18
+PIECE = 1 << 15  # at most this much is read twice when a connection breaks
 
 
 class Progress(Protocol):
