@@ -8,11 +8,11 @@ from typing import Any
 
 from segkit import build
 from segkit.engine.runs import Run, fold_dir, write_run
-from segkit.recipe import from_dict, merge
+from segkit.recipe import Recipe, from_dict, merge
 
 CARD: dict[str, Any] = {
-    "name": "demo",
-    "title": "Demo",
+    "name": "photos",  # no dataset of the catalogue: nothing is looked up
+    "title": "Photos",
     "classes": ["background", "lesion"],
     "size": [64, 64],
     "resize": "stretch",
@@ -33,7 +33,7 @@ def make_run(
 
     settings = {"architecture": "unet", **(settings or {})}
     small = {"width": 4, "levels": 3} if settings["architecture"] == "unet" else {}
-    recipe = from_dict(merge({"model": small, "data": {"size": [64, 64]}}, settings))
+    recipe = _complete(from_dict(merge({"model": small, "data": {"size": [64, 64]}}, settings)))
     run = write_run(path, recipe, {**CARD, **(card or {})}, {"command": "segkit train unet"})
     for index in range(folds):
         torch.manual_seed(seed + index)
@@ -42,6 +42,12 @@ def make_run(
         fold.path.mkdir(parents=True, exist_ok=True)
         save_file(network.state_dict(), fold.best)
     return Run(run.path)
+
+
+def _complete(recipe: Recipe) -> Recipe:
+    """With every setting of the network, as a run keeps it."""
+    config = build.model_config(recipe.architecture, recipe.model)
+    return replace(recipe, model=build.config_dict(config))
 
 
 def train_demo(path: Path, settings: dict[str, Any] | None = None, pictures: int = 24) -> Path:
@@ -60,8 +66,7 @@ def train_demo(path: Path, settings: dict[str, Any] | None = None, pictures: int
         "optim": {"lr": 0.02},
         "train": {"epochs": 3, "batch": 4},
     }
-    recipe = from_dict(merge(base, settings or {}))
-    recipe = replace(recipe, model=build.config_dict(build.model_config("unet", recipe.model)))
+    recipe = _complete(from_dict(merge(base, settings or {})))
     for _ in train(recipe, path, Options(device="cpu", command="segkit train unet --data demo")):
         pass
     return path
