@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from segkit.nn.formulas import as_written
 from segkit_qtseg.attention import Attention, LayerNorm2d, Position, tokens_of
 from segkit_qtseg.folded import read_folded
+from segkit_qtseg.raising import raised_logits
 
 
 class Stage(nn.Module):
@@ -81,13 +82,24 @@ class Decoder(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        tokens = self.tokens.weight.repeat(maps[0].shape[0], 1, 1)
-        raised: Tensor | None = None
+        tokens, features = self.refine(maps)
+        return tokens, self.upscales[0](features)
+
+    def refine(self, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Class tokens (B,K,C0) and the finest map (B,C0,H/8,W/8), before its two enlargements."""
+        tokens, features = self.tokens.weight.repeat(maps[0].shape[0], 1, 1), maps[-1]
         for level in reversed(range(len(maps))):
-            features = maps[level] if raised is None else maps[level] + raised
             position = self.positions[level]((features.shape[-2], features.shape[-1]))
             query, features = self.stages[level](tokens, features, position)
-            raised = self.upscales[level](features)
             tokens = self.class_mlps[level](query)
-        assert raised is not None
-        return tokens, raised
+            if level:
+                features = maps[level - 1] + self.upscales[level](features)
+        return tokens, features
+
+    def logits(self, maps: Sequence[Tensor]) -> Tensor:
+        """Token times embedding: (B,K,H/2,W/2)."""
+        if as_written():
+            tokens, embedding = self(maps)
+            return torch.einsum("bkc,bchw->bkhw", tokens, embedding)
+        tokens, features = self.refine(maps)
+        return raised_logits(self.upscales[0], tokens, features)  # type: ignore[arg-type]

@@ -40,13 +40,16 @@ class QTSeg(nn.Module):
         return run_padded(self._segment, image, self.multiple)
 
     def embed(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Class tokens (B,K,C0) and mask embedding (B,C0,H/2,W/2) of a padded image."""
+        """Class tokens (B,K,C0) and mask embedding (B,C0,H/2,W/2); sides are multiples of 32."""
+        return self.decoder(self._features(image))
+
+    def _features(self, image: Tensor) -> tuple[Tensor, ...]:
+        """(F0, F1, F2) at strides 8, 16 and 32."""
         image = image.contiguous(memory_format=torch.channels_last)
-        return self.decoder(self.bridge(self.encoder(image)))
+        return self.bridge(self.encoder(image))
 
     def _segment(self, image: Tensor) -> Tensor:
-        tokens, embedding = self.embed(image)
-        low = torch.einsum("bkc,bchw->bkhw", tokens, embedding)
+        low = self.decoder.logits(self._features(image))
         return F.interpolate(low, size=image.shape[-2:], mode="bilinear", align_corners=False)
 
 
