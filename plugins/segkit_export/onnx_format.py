@@ -14,8 +14,9 @@ from segkit.engine.export import Options
 from segkit.engine.export_gate import Runner
 from segkit.engine.export_subject import HalfPrecision, Subject
 from segkit.engine.export_trace import naming_failures, quiet, trace
+from segkit_export import onnx_scan
 
-OPSET = 20
+OPSET = 18  # what torch writes by itself; any ONNX Runtime since 1.14 reads it
 
 
 class OnnxFormat:
@@ -50,12 +51,13 @@ def convert(subject: Subject, half: bool = False) -> onnx.ModelProto:
         from dataclasses import replace
 
         subject = replace(subject, network=HalfPrecision(copy.deepcopy(subject.network)))
-    program = trace(subject, backend="export")
+    program = trace(subject)
     with naming_failures(subject.card["architecture"]), quiet():
         converted = torch.onnx.export(
             program,
             dynamo=True,
             opset_version=OPSET,
+            custom_translation_table=onnx_scan.TRANSLATIONS,
             input_names=["image"],
             output_names=["logits"],
             verbose=False,

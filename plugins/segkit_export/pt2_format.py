@@ -27,8 +27,8 @@ class Pt2Format:
         return f"{stem}.pt2"
 
     def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
-        """Scans stay segkit's operators, fast where segkit is; `portable` writes them out."""
-        program = trace(subject, backend="export" if options.portable else None)
+        """Scans stay segkit's operators: fast, and loading needs `import segkit.ops`."""
+        program = trace(subject)
         card = subject.card | {"operators": sorted(operators(program))}
         with naming_failures(subject.card["architecture"]), quiet():
             torch.export.save(program, path, extra_files={CARD: json.dumps(card)})

@@ -24,7 +24,7 @@ POLICY = (
 
 
 class WebFormat(OnnxFormat):
-    """`segkit export … --to web`. The preprocessing is in the graph, the resizing in `resize.js`."""
+    """`segkit export … --to web`. The preprocessing is in the graph, resizing is in `resize.js`."""
 
     inside = True
 
@@ -100,7 +100,7 @@ def facts_of(card: dict[str, Any]) -> list[tuple[str, str]]:
         ("trained on", trained),
         ("run", str(card.get("run") or "")),
         ("data licence", str(card.get("licence") or "")),
-        ("looks at", "{0} × {1} pixels".format(*card["size"])),
+        ("looks at", f"{card['size'][0]} × {card['size'][1]} pixels"),
         ("precision", card["precision"]),
         ("exported by", card["producer"]),
     ]

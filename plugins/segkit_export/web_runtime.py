@@ -1,6 +1,6 @@
 """ONNX Runtime Web inside the wheel: the loader and the WebAssembly of its npm package.
 
-`python -m segkit_export.web_runtime 1.30.0` fetches a version with `npm pack` and replaces the files.
+`python -m segkit_export.web_runtime 1.30.0` fetches a version with `npm pack` and replaces them.
 """
 
 from __future__ import annotations

@@ -29,9 +29,6 @@ def command(
     single_file: Annotated[
         bool, typer.Option("--single-file", help="web: one HTML file with everything in it.")
     ] = False,
-    portable: Annotated[
-        bool, typer.Option("--portable", help="pt2: scans in plain torch, no segkit on loading.")
-    ] = False,
     tolerance: Annotated[
         float | None, typer.Option(help="Largest difference of a logit; default 1e-3 in float32.")
     ] = None,
@@ -64,7 +61,7 @@ def command(
         console.warn(f"{target} is an architecture: the weights are untrained")
     elif subject.images is None:
         console.note("The run's data are not here: checked on drawn pictures only.")
-    options = Options(precision, preprocess, tolerance, single_file, portable)
+    options = Options(precision, preprocess, tolerance, single_file)
     with console.progress(f"export to {exporter.name}"):
         report = export(subject, to, out, options)
     if json:

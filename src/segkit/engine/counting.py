@@ -141,7 +141,7 @@ class _Counting(TorchDispatchMode):
         if isinstance(func, torch._ops.HigherOrderOperator):
             self.uncounted[func.name()] += 1
             return func(*args, **kwargs)
-        if not is_known(func):
+        if func.namespace != "prim" and not is_known(func):  # prim:: ones have no decomposition
             with self:
                 result = func.decompose(*args, **kwargs)
             if result is not NotImplemented:
@@ -151,7 +151,7 @@ class _Counting(TorchDispatchMode):
         return result
 
     def _note(self, func: Any, args: Any, kwargs: dict[str, Any], result: Any) -> None:
-        if func.namespace == "prim":
+        if func.namespace == "prim":  # questions such as "which device?", no arithmetic
             return
         cost = cost_of(func, args, kwargs, result)
         if cost is None:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,8 +30,6 @@ class Options:
     preprocess: bool = False  # the normalisation inside the graph: uint8 NHWC in
     tolerance: float | None = None  # instead of the bound of the precision
     single_file: bool = False  # web
-    portable: bool = False  # pt2: plain torch operators only
-    extra: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Format(Protocol):

@@ -13,9 +13,7 @@ from torch.export import Dim, ExportedProgram
 from segkit.engine.export_subject import Subject
 from segkit.errors import SegkitError
 
-_OPERATOR = re.compile(
-    r"\b(?!aten\b|prim\b|torch\b)([A-Za-z_]\w*)(?:::|\.)(\w+)\.(?:default|\w+)\b"
-)
+_OPERATOR = re.compile(r"\b(?!aten\b|prim\b|torch\b)([A-Za-z_]\w*)(?:::|\.)(\w+)\.default\b")
 _NAMED = re.compile(r"OpOverload\(op='([\w.]+)'")
 
 
@@ -29,8 +27,8 @@ def example(subject: Subject) -> torch.Tensor:
     return torch.zeros(2, subject.channels, height, width)
 
 
-def trace(subject: Subject, backend: str | None) -> ExportedProgram:
-    """Trace the network; `backend` "export" writes scans with torch's own operators."""
+def trace(subject: Subject) -> ExportedProgram:
+    """Trace the network for any batch and size; a scan stays one operator, `segkit::…`."""
     from segkit import ops
 
     inside = subject.card["preprocessing"] == "inside"
@@ -39,7 +37,7 @@ def trace(subject: Subject, backend: str | None) -> ExportedProgram:
         shape |= {1 + (not inside): Dim.AUTO, 2 + (not inside): Dim.AUTO}
     with (
         naming_failures(subject.card["architecture"]),
-        ops.using_backend(backend),
+        ops.using_backend("torch"),
         any_size(),
         quiet(),
     ):
