@@ -13,7 +13,7 @@ from segkit.errors import UsageError
 from segkit.metrics import contour, kernel, surface
 
 Pairs = list[tuple[np.ndarray, np.ndarray]]
-ENGINES = ["python", pytest.param("native", marks=pytest.mark.skipif(
+ENGINES = ["python", "device", pytest.param("native", marks=pytest.mark.skipif(
     bool(kernel.reason()), reason=f"native: {kernel.reason()}"))]  # fmt: skip
 
 
@@ -52,7 +52,7 @@ def test_both_python_forms_agree(solid_pairs: Pairs) -> None:
             np.testing.assert_array_equal(a, b)
 
 
-@pytest.mark.parametrize("engine", ["auto", "python", "medpy"])
+@pytest.mark.parametrize("engine", ["auto", "python", "medpy", "device"])
 def test_empty_masks(engine: str) -> None:
     empty, solid = np.zeros((30, 40), bool), np.ones((30, 40), bool)
     diagonal = math.hypot(30, 40)
@@ -115,3 +115,14 @@ def test_wrong_input_is_refused() -> None:
         surface.hd95(mask, mask[:3])
     with pytest.raises(UsageError, match="spacing"):
         surface.hd95(mask, mask, spacing=(0.0, 1.0))
+
+
+def test_the_public_name_needs_no_further_import() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys, segkit, numpy as np; m = np.eye(9, dtype=bool);"
+        "assert segkit.metrics.surface.hd95(m, m) == 0.0; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -66,7 +66,7 @@ def command(
     tolerance: Annotated[float, typer.Option(help="NSD: pixels that count as right.")] = 2.0,
     interval: Annotated[str, typer.Option(help="bca or percentile.")] = "bca",
     engine: Annotated[
-        str, typer.Option(help="Surface distances: auto, native, python, medpy.")
+        str, typer.Option(help="Surface distances: auto, native, python, device, medpy.")
     ] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 16,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N.")] = "auto",

@@ -139,7 +139,7 @@ def _prepare_bench(run: Run, settings: Settings) -> Bench:
     _among("--at", settings.at, ("prepared", "original"))
     _among("--split", settings.split, (*PARTS, "all"))
     _among("--tta", settings.tta, ("none", "flips", "d4"))
-    _among("--engine", settings.engine, ("auto", "native", "python", "medpy"))
+    _among("--engine", settings.engine, ("auto", "native", "python", "medpy", "device"))
     _among("--interval", settings.interval, ("bca", "percentile"))
     own_name = run.card["name"]
     own = settings.data in (None, own_name)

@@ -17,7 +17,7 @@ from segkit.errors import UsageError
 from segkit.metrics import contour, kernel
 
 Spacing = float | Sequence[float] | None
-Engine = Literal["auto", "native", "python", "medpy"]
+Engine = Literal["auto", "native", "python", "medpy", "device"]
 TOLERANCE = 2.0  # NSD: pixels (or units of spacing) within which a contour counts as right
 DISTANCES = ("hd", "hd95", "assd", "nsd")
 
@@ -83,6 +83,10 @@ def batch_distances(
     engine: Engine = "auto",
 ) -> dict[str, np.ndarray]:
     """The four figures of each pair of boolean masks (B, H, W), by name."""
+    if engine == "device" and spacing is None:
+        from segkit.metrics import surface_device
+
+        return surface_device.on_best_device(prediction, truth, tolerance)
     table = _native(prediction, truth, spacing, tolerance, engine)
     if table is None:
         pairs = zip(prediction, truth, strict=True)
@@ -92,7 +96,7 @@ def batch_distances(
     predicted, true = (table[:, kernel.FIGURES.index(f"area_{side}")] > 0 for side in "pt")
     for i in np.flatnonzero(~(predicted & true)):
         state = empty_state(bool(predicted[i]), bool(true[i]))
-        for name, value in _empty_distances(state, prediction.shape[1:], spacing).items():
+        for name, value in empty_distances(state, prediction.shape[1:], spacing).items():
             figures[name][i] = value
     return figures
 
@@ -122,7 +126,7 @@ def _one_pair(
 ) -> dict[str, float]:
     state = empty_state(bool(one.any()), bool(other.any()))
     if state:
-        return _empty_distances(state, one.shape, spacing)
+        return empty_distances(state, one.shape, spacing)
     if engine == "medpy":
         return _medpy_distances(one, other, spacing, tolerance)
     return summarise(*contour.directed(one, other, spacing), tolerance=tolerance)
@@ -161,9 +165,10 @@ def empty_state(prediction: bool, truth: bool) -> str:
     return "truth_only" if prediction else "pred_only"
 
 
-def _empty_distances(
-    state: str, shape: tuple[int, ...], spacing: tuple[float, float] | None
+def empty_distances(
+    state: str, shape: tuple[int, ...], spacing: tuple[float, float] | None = None
 ) -> dict[str, float]:
+    """The rule for pairs with an empty mask."""
     if state == "both":
         return {"hd": 0.0, "hd95": 0.0, "assd": 0.0, "nsd": 1.0}
     high, wide = spacing or (1.0, 1.0)
