@@ -43,6 +43,6 @@ def _between(one: PreparedSet, other: PreparedSet) -> dict[str, Any]:
         "sets": [one.name, other.name],
         "shared_ids": shared,
         "twins": twins,
-        "share_of_first": round(len({twin["one"] for twin in twins}) / len(one), 4),
-        "share_of_second": round(len({twin["other"] for twin in twins}) / len(other), 4),
+        "share_of_first": round(len({twin["one"] for twin in twins}) / len(one.ids), 4),
+        "share_of_second": round(len({twin["other"] for twin in twins}) / len(other.ids), 4),
     }
