@@ -198,6 +198,7 @@ def test_yolo_names(tmp_path: Path) -> None:
     torch.save({"model": state}, tmp_path / "yolo.pt")
     done = weights.import_weights("qtseg", tmp_path / "yolo.pt", tmp_path / "enc")
     assert (done.report.layout, done.report.ignored) == ("yolov8", 1)
+    assert done.settings == {"width": 4, "encoder_bn_eps": 1e-3}
     assert same(weights.read_checkpoint(done.path), bare)
 
 

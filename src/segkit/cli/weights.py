@@ -68,7 +68,10 @@ def import_(
     console.note(f"sha256 {done.sha256}")
     console.say(f"wrote {done.path}")
     if done.part:
-        console.note(f"start from it: segkit train {architecture} --set train.init={done.path}")
+        settings = {"train.init": done.path}
+        settings |= {f"model.{key}": value for key, value in done.settings.items()}
+        words = " ".join(f"--set {key}={value}" for key, value in settings.items())
+        console.note(f"start from it: segkit train {architecture} {words}")
 
 
 @app.command("export")

@@ -45,7 +45,18 @@ def resolve(
     given = merge(_rescaled(base, given, notes), given)
     resolved = build.resolve_recipe(architecture, chosen, assignments, given)
     check(value, resolved)
-    return Request(resolved, notes)
+    return Request(resolved, [*notes, *_resting_at_random(resolved)])
+
+
+def _resting_at_random(recipe: Recipe) -> list[str]:
+    """A frozen part is meant to be pretrained; without weights to start from, say so."""
+    train = recipe.train
+    if train.init or not train.freeze or not train.freeze_epochs:
+        return []
+    return [
+        f"'{train.freeze}' rests for {train.freeze_epochs} epochs with random weights: give some "
+        "with --set train.init=…, or train it at once with --set train.freeze_epochs=0"
+    ]
 
 
 def _choose(name: str | None) -> str:

@@ -63,6 +63,7 @@ class Imported:
     report: Report
     sha256: str
     part: str  # "" for a whole network
+    settings: Mapping[str, Any]  # of the network, where they are not its usual ones
 
 
 # --- reading ---
@@ -191,7 +192,13 @@ def import_weights(
     digest = paths.sha256(file)
     facts = {"source": file.name, "sha256": digest, "layout": layout, "part": part}
     written = _write_part(out, state, facts) if part else _write(out, resolved, state, facts)
-    return Imported(written, report, digest, part)
+    return Imported(written, report, digest, part, _unusual(name, resolved))
+
+
+def _unusual(name: str, recipe: Recipe) -> dict[str, Any]:
+    """What a network needs besides its defaults to take these weights."""
+    usual = build.config_dict(build.model_config(name))
+    return {key: value for key, value in recipe.model.items() if value != usual[key]}
 
 
 def _recipe(
