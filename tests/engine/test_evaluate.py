@@ -240,3 +240,92 @@ def test_650_masks_take_less_than_the_goal() -> None:
             masks = (probability[part] > 0.5).astype(np.uint8)
             cases.measure(masks, truth[part], probability[part], wanted=wanted)
         assert time.process_time() - begun < (3.0 if engine == "native" else 10.0)
+
+
+@pytest.fixture
+def three_classes(tmp_path: Path) -> Run:
+    """A run of three classes on a letterboxed set with pictures that are not square."""
+    from segkit.data.splits import Fold, Split, save_split
+    from segkit.testing.runs import make_run
+
+    generator = np.random.default_rng(0)
+    root = tmp_path / "set"
+    root.mkdir()
+    masks = np.zeros((6, 32, 32), np.uint8)
+    for i in range(6):
+        masks[i, 2:12, 2 + i : 14 + i], masks[i, 12:20, 5:12] = 1, 2 * (i % 2)
+    images = generator.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
+    np.save(root / "masks.npy", masks)
+    np.save(root / "images.npy", images)
+    items = [
+        {"id": f"p{i}", "group": None, "part": "all", "cls": None, "height": 48, "width": 64}
+        for i in range(6)
+    ]
+    manifest = {
+        "format": 1, "name": "polyps", "title": "", "size": [32, 32], "resize": "letterbox",
+        "classes": ["background", "old", "new"], "options": {}, "items": items, "hash": "x",
+    }  # fmt: skip
+    (root / "manifest.json").write_text(json.dumps(manifest))
+    settings = {
+        "model": {"num_classes": 3, "width": 4, "levels": 2},
+        "data": {"size": [32, 32], "resize": "letterbox", "name": "polyps"},
+    }
+    card = {"name": "polyps", "classes": manifest["classes"], "root": str(root), "hash": "x"}
+    run = make_run(tmp_path / "run", settings, card)
+    ids = tuple(item["id"] for item in items)
+    save_split(Split("7:3", 0, (Fold((), ids[:2], ids),)), run.path / "split.json")
+    return Run(run.path)
+
+
+def test_each_class_is_scored(three_classes: Run) -> None:
+    made = evaluate_run(three_classes, **FAST)
+    assert set(made["classes"]) == {"old", "new", "mean"}
+    columns = read_cases(three_classes.folds[0].cases_csv)
+    for name in ("old", "new"):
+        entry = made["classes"][name]
+        assert entry["dice_image"]["mean"] == pytest.approx(columns[f"dice_{name}"].mean())
+        total = [columns[f"{kind}_{name}"].sum() for kind in ("tp", "fp", "fn")]
+        pooled = 2 * total[0] / max(2 * total[0] + total[1] + total[2], 1)
+        assert entry["dice_pooled"]["mean"] == pytest.approx(pooled)
+    both = (columns["dice_old"] + columns["dice_new"]) / 2
+    assert made["classes"]["mean"]["dice_image"]["mean"] == pytest.approx(both.mean())
+
+
+def test_padding_is_scored_on_the_canvas_only(three_classes: Run) -> None:
+    """48x64 pictures fill 24 of 32 rows; what is predicted below them counts on QTSeg's canvas."""
+    made = evaluate_run(three_classes, protocol="qtseg", **FAST)
+    columns = read_cases(three_classes.folds[0].cases_csv)
+    sizes = columns["tp"] + columns["fp"] + columns["fn"] + columns["tn"]
+    assert set(sizes) == {24 * 32}
+    prepared = open_prepared(three_classes.card["root"])
+    network = three_classes.load_model(0)
+    images = torch.from_numpy(np.array(prepared.images)).permute(0, 3, 1, 2) / 255.0
+    with torch.no_grad():
+        masks = network(images).argmax(1).numpy() > 0
+    truth = np.array(prepared.masks) > 0
+    assert columns["fp"].sum() == (masks & ~truth)[:, :24].sum()
+    whole = counts(masks, truth)
+    tp = np.maximum(whole.tp, 1)
+    dice = 2 * tp / (2 * tp + whole.fp + whole.fn)
+    found = made["protocols"]["qtseg"]["metrics"]
+    assert found["dice"] == pytest.approx(dice.mean())
+
+
+def test_padding_adds_true_background(trained: tuple[Run, Run]) -> None:
+    """A stretched 2:1 picture has half of a square canvas as free true negatives."""
+    from segkit.engine.evaluate_cases import _on_canvas
+
+    prepared = open_prepared(trained[0].card["root"])
+    wide = replace_items(prepared, height=50, width=100)
+    masks = np.stack([prepared.masks[0] > 0] * 2)[:, :, :].astype(np.uint8)
+    found = _on_canvas(wide, [0], masks[:1], np.zeros_like(masks[:1]))
+    side = prepared.size[0]
+    total = sum(int(found[f"canvas_{name}"][0]) for name in ("tp", "fp", "fn", "tn"))
+    assert total == side * side
+    assert int(found["canvas_fp"][0]) == pytest.approx(masks[0].sum() / 2, rel=0.1)
+
+
+def replace_items(prepared: Any, **facts: Any) -> Any:
+    """The prepared set with other facts in its items."""
+    manifest = {**prepared.manifest, "items": [{**item, **facts} for item in prepared.items]}
+    return type(prepared)(prepared.root, manifest)

@@ -16,6 +16,7 @@ import numpy as np
 from segkit import paths
 from segkit.data.prepare import ensure_prepared
 from segkit.data.protocols import PROTOCOLS
+from segkit.data.sources import all_names
 from segkit.data.sources import dataset as describe_dataset
 from segkit.data.store import PreparedSet, open_prepared
 from segkit.engine.evaluate_cases import BATCH, Columns, Plan, measure_part
@@ -145,13 +146,25 @@ def _prepare_bench(run: Run, settings: Settings) -> Bench:
     own = settings.data in (None, own_name)
     if own and settings.split == "all":
         raise UsageError("--split all holds pictures that the run was trained on")
-    recipe = replace(run.recipe.data, name=own_name)
-    if not own:
-        recipe = replace(recipe, variant="original", name=settings.data)
-    prepared = open_prepared(ensure_prepared(recipe.name, recipe))
+    prepared = _own_set(run) if own else _other_set(run, str(settings.data))
     bench = Bench(run, prepared, settings, own, _scoring(run, settings.protocol))
     _check(bench)
     return bench
+
+
+def _own_set(run: Run) -> PreparedSet:
+    """The prepared set that the run was trained on, made again if it is gone."""
+    root = Path(run.card.get("root") or "")
+    if run.card.get("root") and (root / "manifest.json").is_file():
+        return open_prepared(root)
+    recipe = replace(run.recipe.data, name=run.card["name"])
+    return open_prepared(ensure_prepared(recipe.name, recipe))
+
+
+def _other_set(run: Run, name: str) -> PreparedSet:
+    """Another dataset, prepared as the run's own (size and resizing)."""
+    recipe = replace(run.recipe.data, name=name, variant="original")
+    return open_prepared(ensure_prepared(name, recipe))
 
 
 def _among(flag: str, value: str, allowed: Sequence[str]) -> None:
@@ -210,7 +223,9 @@ def _seen_in_training(bench: Bench) -> int:
 
 
 def _extras(name: str) -> tuple[str, ...]:
-    return EXTRA_OF.get(describe_dataset(name).modality, ())
+    """The costly scores that pictures of this kind need; a set that nobody describes needs none."""
+    known = name in all_names()
+    return EXTRA_OF.get(describe_dataset(name).modality, ()) if known else ()
 
 
 def _head(bench: Bench) -> dict[str, Any]:

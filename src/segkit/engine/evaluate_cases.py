@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from segkit.data.geometry import geometry
+from segkit.data.geometry import Geometry, geometry
 from segkit.data.store import PreparedSet
 from segkit.engine.predict import restore
 from segkit.engine.predict_masks import foreground, masks_from
@@ -118,7 +118,13 @@ def _at_prepared(
     instances = prepared.instances
     objects = None if instances is None else np.stack([instances[row] for row in rows])
     front = np.stack([foreground(one) for one in probability])
-    columns = cases.measure(prediction, truth, front, images, objects, plan.wanted)
+    parts = []
+    for which, (high, wide) in windows(prepared, rows):
+        inside = (which, slice(0, high), slice(0, wide))
+        found = None if objects is None else objects[inside]
+        masks = (prediction[inside], truth[inside], front[inside], images[inside], found)
+        parts.append(cases.measure(*masks, plan.wanted))
+    columns = cases.join(parts)
     if plan.wanted.evidence:
         columns.update(_on_canvas(prepared, rows, prediction, truth))
     if plan.original_too:
@@ -126,6 +132,22 @@ def _at_prepared(
         small = [_original_scores(segmenter, prepared, row, one) for row, one in pieces]
         columns.update(cases.join(small))
     return columns
+
+
+def windows(prepared: PreparedSet, rows: list[int]) -> list[tuple[slice, tuple[int, int]]]:
+    """Which pictures of a batch are measured together, and the part of the grid that holds them.
+
+    Padding is not scored: it would be true background for nothing.
+    """
+    if prepared.resize == "stretch":
+        return [(slice(0, len(rows)), prepared.size)]
+    return [(slice(i, i + 1), _own(prepared, row).content) for i, row in enumerate(rows)]
+
+
+def _own(prepared: PreparedSet, row: int) -> Geometry:
+    """How a picture lies on the prepared grid."""
+    item = prepared.items[row]
+    return geometry((item["height"], item["width"]), prepared.size, prepared.resize)
 
 
 def _at_original(
@@ -154,12 +176,14 @@ def _original_scores(
 def _on_canvas(
     prepared: PreparedSet, rows: list[int], prediction: np.ndarray, truth: np.ndarray
 ) -> Columns:
-    """Counts on a square canvas: aspect kept, padded right and below."""
+    """Counts on a square canvas, aspect kept: the padded grid itself, or one of the same side."""
+    high, wide = prepared.size
+    if prepared.resize == "letterbox" and high == wide:
+        exact = counts(prediction != 0, truth != 0)
+        return {f"canvas_{name}": getattr(exact, name) for name in ("tp", "fp", "fn", "tn")}
     found = []
     for row, one, other in zip(rows, prediction, truth, strict=True):
-        item = prepared.items[row]
-        own = geometry((item["height"], item["width"]), prepared.size, prepared.resize)
-        side = max(prepared.size)
+        own, side = _own(prepared, row), max(high, wide)
         goal = geometry(own.original, (side, side), "letterbox")
         p, t = (_scaled(mask, own.content, goal.content) for mask in (one, other))
         exact = counts(p, t)

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 
 from segkit.data.store import PreparedSet
+from segkit.engine.evaluate_cases import windows
 from segkit.engine.predict_masks import foreground
 from segkit.engine.sliding import as_numpy
 from segkit.metrics.calibration import LEVELS, counts_at_levels, histogram
@@ -88,7 +89,10 @@ class _Part:
             images = np.stack([prepared.images[row] for row in chosen])
             truth = np.stack([prepared.masks[row] for row in chosen]) != 0
             probability = as_numpy(segmenter.probabilities(images))
-            self._add(np.stack([foreground(one) for one in probability]), truth, segmenter)
+            front = np.stack([foreground(one) for one in probability])
+            for which, (high, wide) in windows(prepared, chosen):
+                inside = (which, slice(0, high), slice(0, wide))
+                self._add(front[inside], truth[inside], segmenter)
 
     def _add(self, front: np.ndarray, truth: np.ndarray, segmenter: Segmenter) -> None:
         self.found.append(histogram(front, truth))
