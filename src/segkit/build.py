@@ -49,7 +49,7 @@ def recipe_settings(value: Architecture, recipe: str | None) -> dict[str, Any]:
     if recipe is None:
         return {}
     if recipe in value.recipes:
-        return _read_resource(value.recipes[recipe])
+        return read_resource(value.recipes[recipe])
     if recipe.endswith((".toml", ".json")):
         return read_settings(recipe)
     raise unknown(f"recipe of {value.name}", recipe, value.recipes)
@@ -83,7 +83,7 @@ def resolve_recipe_of(
     return dataclasses.replace(resolved, model=config_dict(config))
 
 
-def _read_resource(location: str) -> dict[str, Any]:
+def read_resource(location: str) -> dict[str, Any]:
     """The TOML file that a plugin names as "package:file.toml"."""
     package, _, file = location.partition(":")
     text = resources.files(package).joinpath(file).read_text(encoding="utf-8")

@@ -64,7 +64,7 @@ def _train(
 
     recipes = build.architecture(architecture).recipes
     quick = next((name for name in ("quick", "light", "paper") if name in recipes), None)
-    flags = {
+    flags: dict[str, dict[str, Any]] = {
         "data": {"name": data, "size": list(parse_size(size)), "split": "7:3"},
         "train": {"epochs": epochs},
     }
