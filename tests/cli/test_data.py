@@ -218,6 +218,8 @@ def test_import_shows_the_pairs_and_asks(segkit: Words, home: Path) -> None:
         (["prepare", "demo", "--option", "count"], 2, "key=value"),
         (["prepare", "demo", "--workers", "0"], 2, "at least 1"),
         (["prepare", "demo", "--protocol", "qtsegg"], 2, "did you mean 'qtseg'"),
+        (["prepare", "busi", "--observer", "2"], 2, "unknown option of busi 'observer'"),
+        (["prepare", "bkai", "--mask-rule", "lab"], 2, "known: hsv, rgb"),
         (["splits"], 2, "Use --list"),
         (["show", "demo", "--count", "0", "--size", "16", "--option", "count=2"], 2, "at least 1"),
         (["import", "x"], 2, "--images and --masks are needed"),

@@ -222,8 +222,7 @@ def test_the_twins_of_the_busi_sample(home: Path) -> None:
         ("benign (134)", "benign (52)", "near"),
         ("benign (433)", "malignant (145)", "bytes"),
     }
-    three = prepared.original("benign (195)")[1]
-    assert cv2.connectedComponents(three)[0] - 1 == 3
+    assert len(prepared.item("benign (195)")["masks"]) == 3
 
 
 @pytest.mark.slow

@@ -59,6 +59,8 @@ def prepare(
     instances: Annotated[
         bool, typer.Option("--instances", help="Keep instance labels too.")
     ] = False,
+    mask_rule: Annotated[str | None, typer.Option(help="bkai: hsv or rgb.")] = None,
+    observer: Annotated[str | None, typer.Option(help="chase: 1 or 2.")] = None,
     workers: Workers = None,
     as_json: Json = False,
 ) -> None:
@@ -69,7 +71,12 @@ def prepare(
     from segkit.data import check as checking
     from segkit.data.splits import make_split, save_split
 
-    options = _options(option) | ({"instances": "yes"} if instances else {})
+    short = {
+        "mask_rule": mask_rule,
+        "observer": observer,
+        "instances": "yes" if instances else None,
+    }
+    options = _options(option) | {key: value for key, value in short.items() if value}
     prepared = _prepared(name, size, resize, variant, options, protocol, workers)
     report = checking.check(prepared)
     path, made = None, None

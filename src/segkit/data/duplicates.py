@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import cv2
@@ -89,8 +89,8 @@ class _Side:
     def __init__(self, prepared: PreparedSet):
         self.prepared = prepared
         self.ids = prepared.ids
-        self.detail = cache(self._detail)
-        self.spectrum = cache(self._spectrum)
+        self.detail = lru_cache(4096)(self._detail)  # bounded: memory stays flat for any set
+        self.spectrum = lru_cache(1024)(self._spectrum)
 
     def vectors(self, orientation: int) -> NDArray[np.float32]:
         """Thumbnails of mean 0 and length 1; an almost flat picture stays short and is like
