@@ -71,6 +71,7 @@ def _settings(colours: Sequence[int], **extra: Any) -> dict[str, Any]:
         "height": 340,
         "margin": 8,
         "dots_size": 3,
+        "max_scale": 8,  # guide lines at most
         **extra,
     }
 
@@ -182,13 +183,13 @@ def _whole_ticks(series: Sequence[Series]) -> list[float]:
 
 
 def calibration(series: Sequence[Series]) -> str:
-    """How often a pixel called p % lesion is lesion; the diagonal is perfect."""
+    """How often a pixel called p % foreground is foreground; the diagonal is perfect."""
     diagonal = Series("perfect", [(0, 0), (1, 1)], COLOURS - 1)
     return lines(
         [*series, diagonal],
         "calibration",
         "predicted probability",
-        "observed share of lesion",
+        "observed share of foreground",
         dots=True,
         xrange=(0, 1),
         range=(0, 1),

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from segkit.metrics.published import rows_on
+from segkit.metrics.statistics import LEVEL
 from segkit.recipe import differing_keys, to_dict
 from segkit.report import charts
 from segkit.report.reading import Entry
@@ -20,6 +21,8 @@ from segkit.report.ties import Ties
 def result(entries: Sequence[Entry], table: Table, compared: Sequence[Ties]) -> dict[str, Any]:
     """The headline: figures of a single run as cards, several runs as a table."""
     single = entries[0] if len(entries) == 1 else None
+    if len({entry.data for entry in entries}) == 1:
+        table = table.without("data")  # the title says it
     columns = [{**vars(column), "sorted": column.key == "dice_image"} for column in table.columns]
     colours = {entry.label: index for index, entry in enumerate(entries)}
     rows = [
@@ -105,10 +108,10 @@ def _badge(text: str, why: str, warn: bool = False) -> dict[str, Any]:
 def _tie_note(group: Ties) -> str:
     if not group.pairs:
         return f"{group.data}: {group.note}"
-    tied = sum(pair.p_holm >= 0.05 for pair in group.pairs)
-    text = (
-        f"{group.data}: {len(group.pairs)} pairs of runs compared picture by picture on "
-        f"{group.shared} shared test pictures; {tied} of them cannot be told apart."
+    tied = [f"{pair.a} and {pair.b}" for pair in group.pairs if pair.p_holm >= LEVEL]
+    found = "; ".join(tied[:6]) + (" …" if len(tied) > 6 else "")
+    text = f"{group.data}: compared picture by picture on {group.shared} shared test pictures. " + (
+        f"Cannot be told apart: {found}." if tied else "All can be told apart."
     )
     finite = [pair.detectable for pair in group.pairs if math.isfinite(pair.detectable)]
     if finite:

@@ -70,6 +70,12 @@ class Table:
     rows: list[list[Cell]]
     entries: list[Entry]
 
+    def without(self, key: str) -> Table:
+        """The same table less one column."""
+        kept = [place for place, column in enumerate(self.columns) if column.key != key]
+        rows = [[row[place] for place in kept] for row in self.rows]
+        return Table([self.columns[place] for place in kept], rows, self.entries)
+
 
 def build_table(entries: Sequence[Entry], compared: Sequence[Ties]) -> Table:
     """All runs, best first; columns that say the same of every run are left out."""
@@ -92,23 +98,13 @@ def build_table(entries: Sequence[Entry], compared: Sequence[Ties]) -> Table:
         Column("selection", "Chosen on", "The part that chose the checkpoint.", numeric=False),
         Column("n", "Pictures", "Test pictures.", numeric=False),
     ]
-    return _without_empty(Table(columns, rows, ordered))
+    table = Table(columns, rows, ordered)
+    return table if any(letters.get(entry.label) for entry in ordered) else table.without("ties")
 
 
 def _rank(entry: Entry) -> tuple[str, float]:
     dice = entry.score("dice_image").mean
     return entry.data, -dice if math.isfinite(dice) else math.inf
-
-
-def _without_empty(table: Table) -> Table:
-    """Ties are left out where there are none."""
-    kept = [
-        place
-        for place, column in enumerate(table.columns)
-        if column.key != "ties" or any(row[place].text for row in table.rows)
-    ]
-    rows = [[row[place] for place in kept] for row in table.rows]
-    return Table([table.columns[place] for place in kept], rows, table.entries)
 
 
 def value_of(entry: Entry, column: Column) -> Score:
