@@ -1,6 +1,6 @@
 """Kill a two-fold training with SIGKILL again and again; compare with one that nobody disturbed.
 
-    python benchmarks/resume.py [--kills 20] [--network unet] [--epochs 6] [--size 64]
+    python benchmarks/resume.py [--kills 10] [--network unet] [--epochs 6] [--size 64]
 
 Both runs are `segkit train` commands on the built-in pictures. Exit code 1 if a weight or a figure
 differs (the clock's columns of metrics.csv apart).
@@ -49,24 +49,32 @@ def disturbed(asked: argparse.Namespace, out: Path, seconds: float) -> int:
     while True:
         words = command(asked, out, resume=(out / "recipe.json").is_file())
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        if kills < asked.kills:
-            try:
-                process.wait(dice.uniform(0.2, 1.0) * seconds)
-            except subprocess.TimeoutExpired:
-                process.send_signal(signal.SIGKILL)
-                kills += 1
+        if kills < asked.kills and trains(out, process):
+            time.sleep(dice.uniform(0, 0.05) * seconds)
+            process.send_signal(signal.SIGKILL)
         _, errors = process.communicate()
         if process.returncode == 0:
             return kills
         if process.returncode != -signal.SIGKILL:
             sys.exit(errors.decode())
+        kills += 1
+
+
+def trains(out: Path, process: subprocess.Popen[bytes]) -> bool:
+    """Wait until the process has saved a state of its own (imports take seconds)."""
+    begun = time.time()
+    while process.poll() is None:
+        if any(path.stat().st_mtime > begun for path in out.rglob("last.pt")):
+            return True
+        time.sleep(0.02)
+    return False
 
 
 def main() -> None:
     words = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    words.add_argument("--kills", type=int, default=20)
+    words.add_argument("--kills", type=int, default=10)
     words.add_argument("--network", default="unet")
     words.add_argument("--epochs", type=int, default=6)
     words.add_argument("--size", type=int, default=64)

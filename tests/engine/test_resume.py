@@ -6,7 +6,7 @@ import pytest
 import torch
 from training import outcome, recipe, run
 
-from segkit.engine import crossval, guards
+from segkit.engine import crossval, fold, guards
 from segkit.errors import SegkitError, UsageError
 
 FULL = {
@@ -93,3 +93,29 @@ def test_a_broken_state_says_what_to_do(home, tmp_path):
     (tmp_path / "r" / "fold0" / "fold.json").unlink()
     with pytest.raises(SegkitError, match="Delete it"):
         run(recipe(train={"epochs": 1}), tmp_path / "r", folds=[0], resume=True)
+
+
+class Dropping(torch.nn.Module):
+    """A network that draws from torch's generator in every step."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.Dropout(0.5), torch.nn.Conv2d(4, 1, 1)
+        )
+
+    def forward(self, image):
+        return self.body(image)
+
+
+def test_dropout_goes_on_where_it_was(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(fold.build, "create", lambda name, **config: Dropping())
+    made = recipe(train={"epochs": 2, "batch": 2})
+    run(made, tmp_path / "whole", folds=[0])
+    with monkeypatch.context() as patch:
+        patch.setattr(StopAfter, "after", 3)
+        patch.setattr(crossval, "Stop", StopAfter)
+        with pytest.raises(guards.Stopped):
+            run(made, tmp_path / "cut", folds=[0])
+    run(made, tmp_path / "cut", folds=[0], resume=True)
+    assert outcome(tmp_path / "cut") == outcome(tmp_path / "whole")

@@ -146,8 +146,9 @@ class Live:
         if not step:
             return ""
         done = f"{step['step']}/{step['steps']}"
-        left = _time(self._left())
-        return f"epoch {step['epoch']}/{self.epochs}, step {done}, loss {step['loss']:.4f}, {left}"
+        words = [f"epoch {step['epoch']}/{self.epochs}", f"step {done}"]
+        words += [f"loss {step['loss']:.4f}", _time(self._left())]
+        return ", ".join(filter(None, words))
 
     def _left(self) -> float:
         """Seconds until the fold is done, from its mean speed so far."""

@@ -90,6 +90,8 @@ def _train(recipe: Recipe, out: Path, options: Options, device: torch.device) ->
             for tracker in trackers:
                 tracker.log(event)
             yield event
+        if _scorable(run, options):
+            yield {"event": "note", "text": "scoring the test part"}
         done = {"event": "done", "run": str(out), "summary": _score(run, options)}
         for tracker in trackers:
             tracker.log(done)
@@ -246,10 +248,15 @@ def _events(jobs: list[Job], options: Options, device: torch.device) -> Iterator
                 yield from train_fold(job, stop)
 
 
+def _scorable(run: Run, options: Options) -> bool:
+    """Whether every planned fold is finished and there is something to score."""
+    finished = all(fold.finished for fold in run.planned)
+    return options.score and finished and any(fold.test for fold in run.split.folds)
+
+
 def _score(run: Run, options: Options) -> dict[str, Any] | None:
-    """The scores of the test parts, once every planned fold is finished."""
-    unfinished = [fold for fold in run.planned if not fold.finished]
-    if not options.score or unfinished or not any(fold.test for fold in run.split.folds):
+    """The scores of the test parts."""
+    if not _scorable(run, options):
         return None
     distributed.wait()
     if not distributed.is_main():
