@@ -10,7 +10,7 @@ import typer
 
 from segkit import paths, plugins
 from segkit.cli import _console as console
-from segkit.cli import data_import, data_work
+from segkit.cli import data_import, data_leaks, data_work
 from segkit.data import sources
 from segkit.errors import SegkitError, UsageError
 
@@ -290,3 +290,4 @@ def _report(outcome: Any, as_json: bool) -> None:
 
 data_import.register(app)
 data_work.register(app)
+data_leaks.register(app)

@@ -1,4 +1,4 @@
-"""`segkit data prepare | check | leaks | splits | show`."""
+"""`segkit data prepare | check | splits | show`, and what `leaks` shares with them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import typer
 
 from segkit.cli import _console as console
 from segkit.cli.sizes import parse_size
-from segkit.errors import SegkitError, UsageError
+from segkit.errors import UsageError
 
 Name = Annotated[str, typer.Argument(help="A dataset: segkit data list.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -36,7 +36,7 @@ Workers = Annotated[int | None, typer.Option(help="Threads; default: all cores, 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `segkit data`."""
-    for command in (prepare, check, leaks, splits, show):
+    for command in (prepare, check, splits, show):
         app.command()(command)
 
 
@@ -77,7 +77,7 @@ def prepare(
         "instances": "yes" if instances else None,
     }
     options = _options(option) | {key: value for key, value in short.items() if value}
-    prepared = _prepared(name, size, resize, variant, options, protocol, workers)
+    prepared = prepared_set(name, size, resize, variant, options, protocol, workers)
     report = checking.check(prepared)
     path, made = None, None
     if any(value is not None for value in (split, folds, protocol, split_file)):
@@ -104,7 +104,7 @@ def _options(pairs: list[str] | None) -> dict[str, str]:
     return found
 
 
-def _prepared(
+def prepared_set(
     name: str,
     size: str | None,
     resize: str | None,
@@ -116,7 +116,6 @@ def _prepared(
     """The prepared set, made if needed; size and resize come from the protocol unless given."""
     from segkit.data import protocols
     from segkit.data.prepare import prepare as make
-    from segkit.data.store import open_prepared
 
     rule = protocols.protocol(protocol) if protocol else None
     chosen = parse_size(size) if size else (rule.size_for(name) if rule else None) or (256, 256)
@@ -203,7 +202,7 @@ def check(
     """
     from segkit.data import check as checking
 
-    prepared = _prepared(name, size, resize, variant, _options(option))
+    prepared = prepared_set(name, size, resize, variant, _options(option))
     report = checking.check(prepared, verify == "all")
     if sheet is not None:
         report["sheet"] = str(sheet)
@@ -228,90 +227,6 @@ def _print_check(report: dict[str, Any]) -> None:
     console.say(f"  copies and neighbours: {kinds or 'none found'}")
     verdict = "no errors" if not report["errors"] else f"{len(report['errors'])} errors"
     console.say(f"  {verdict}, {len(report['warnings'])} warnings")
-
-
-def leaks(
-    names: Annotated[list[str], typer.Argument(help="One or several datasets.")],
-    size: Size = None,
-    split: SplitText = None,
-    folds: Folds = None,
-    protocol: Protocol = None,
-    seed: Seed = 0,
-    split_file: SplitFile = None,
-    strict: Annotated[
-        bool, typer.Option("--strict", help="Exit code 1 if anything is found.")
-    ] = False,
-    as_json: Json = False,
-) -> None:
-    """Copies inside a set, across the parts of a split, and across sets.
-
-    Example: segkit data leaks isic2017 isic2018 ph2
-    """
-    from segkit.data import leaks as finding
-    from segkit.data.splits import make_split
-
-    sets = [_prepared(name, size, None, "original", {}, protocol) for name in names]
-    found: dict[str, Any] = {"sets": [], "across": finding.across(sets)}
-    for prepared in sets:
-        entry = {"name": prepared.name, "n": len(prepared), "twins": finding.inside(prepared)}
-        if any(value is not None for value in (split, folds, protocol, split_file)):
-            made = make_split(
-                prepared,
-                split=split,
-                folds=folds,
-                protocol=protocol,
-                seed=seed,
-                split_file=split_file,
-            )
-            entry |= {"rule": made.rule, "torn": finding.in_split(prepared, made)}
-        found["sets"].append(entry)
-    if as_json:
-        console.emit_json(found)
-    else:
-        _print_leaks(found)
-    if strict and _any_leak(found):
-        raise SegkitError(
-            "leaks were found", None, "Split with the groups kept together, or drop the copies."
-        )
-
-
-def _any_leak(found: dict[str, Any]) -> bool:
-    inside = any(entry.get("torn", entry["twins"]) for entry in found["sets"])
-    return inside or any(pair["twins"] for pair in found["across"])
-
-
-def _print_leaks(found: dict[str, Any]) -> None:
-    for entry in found["sets"]:
-        kinds = sorted({twin["kind"] for twin in entry["twins"]})
-        counts = ", ".join(f"{sum(t['kind'] == k for t in entry['twins'])} {k}" for k in kinds)
-        console.say(f"{entry['name']}: {entry['n']} pictures; {counts or 'no copies'}")
-        _print_twins([twin for twin in entry["twins"] if twin["kind"] != "tile"])
-        if "torn" in entry:
-            console.say(f"  across the parts of {entry['rule']}: {len(entry['torn'])} pairs")
-            _print_twins(entry["torn"])
-    for pair in found["across"]:
-        one, other = pair["sets"]
-        console.say(
-            f"{one} and {other}: {len(pair['twins'])} pictures in both "
-            f"({pair['share_of_first']:.1%} of {one}, {pair['share_of_second']:.1%} of {other}), "
-            f"{len(pair['shared_ids'])} equal ids"
-        )
-        _print_twins(pair["twins"])
-
-
-def _print_twins(twins: list[dict[str, Any]]) -> None:
-    from rich.markup import escape
-
-    for twin in twins[:40]:
-        parts = f"  {twin['parts'][0]}/{twin['parts'][1]}" if "parts" in twin else ""
-        fold = f"  fold {twin['fold']}" if "fold" in twin else ""
-        console.say(
-            escape(
-                f"    {twin['one']}  {twin['other']}  {twin['kind']} {twin['score']}{parts}{fold}"
-            )
-        )
-    if len(twins) > 40:
-        console.say(f"    … and {len(twins) - 40} more (--json has all)")
 
 
 def splits(
@@ -370,7 +285,7 @@ def show(
 
     Example: segkit data show isic2017 --augment strong --out sheet.png
     """
-    prepared = _prepared(name, size, resize, variant, _options(option))
+    prepared = prepared_set(name, size, resize, variant, _options(option))
     _sheet(prepared, out, count, seed, [i for i in ids.split(",") if i], augment, epoch)
 
 
