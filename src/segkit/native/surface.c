@@ -20,7 +20,7 @@
 #define PAD (NEAR + STEPS + 1) /* far cells beyond both ends of a row, so that the search needs no bounds */
 
 #if defined(__x86_64__) && defined(__gnu_linux__) && defined(__GNUC__) && !defined(__clang__)
-#define LANES __attribute__((target_clones("arch=x86-64-v4", "avx2", "default")))
+#define LANES __attribute__((target_clones("avx2", "default")))
 #else
 #define LANES
 #endif
