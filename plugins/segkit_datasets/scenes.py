@@ -159,10 +159,10 @@ def _below(body: Field, grid: Grid, strength: float) -> Field:
     inside = body < 0
     if not inside.any():
         return np.ones(grid.size, np.float32)
-    width: Field = inside.any(0).astype(np.float32)[None]
-    columns = cv2.GaussianBlur(width, (0, 0), 0.02 * min(grid.size)).reshape(-1)
-    last = np.where(inside.any(0), grid.size[0] - inside[::-1].argmax(0), grid.size[0])
-    bottom = np.median(last[inside.any(0)])
+    touched: Field = np.asarray(inside.any(0))
+    width = touched.astype(np.float32)[None]
+    columns: Field = cv2.GaussianBlur(width, (0, 0), 0.02 * min(grid.size)).reshape(-1)
+    bottom = np.median((grid.size[0] - inside[::-1].argmax(0))[touched])
     fade = np.clip((np.arange(grid.size[0]) - bottom) / (0.06 * grid.size[0]), 0, 1)
     return (1 + strength * fade[:, None] * columns[None]).astype(np.float32)
 

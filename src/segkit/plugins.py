@@ -92,14 +92,14 @@ def statuses(group: str) -> Iterator[Status]:
 def _load(found: Found) -> Any:
     label = f"{_singular(found.group)} '{found.name}'"
     try:
-        value = found.entry.load()
+        value: Any = found.entry.load()
     except Exception as error:  # a stranger's code may fail in any way; it must not break the rest
         raise SegkitError(
             f"{label} cannot be loaded",
             f"{type(error).__name__}: {error}",
             f"It comes from the distribution '{found.distribution}'.",
         ) from error
-    expected = CONTRACTS[found.group]
+    expected: Any = CONTRACTS[found.group]
     if not isinstance(value, expected):
         raise SegkitError(
             f"{label} is not a segkit.api.{expected.__name__}",
