@@ -45,7 +45,8 @@ class CrossScaleMamba(nn.Module):
         branches = [axial(part) for axial, part in zip(self.axial, scales, strict=True)]
         # the shared block sees the three branches as one batch: it has no batch statistics
         mixed = self.vss(torch.cat(branches).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return F.relu(self.norm(torch.cat([*mixed.chunk(3), untouched], dim=1)))
+        parts = mixed.unflatten(0, (3, -1)).unbind()  # no chunk: an exported batch has no number
+        return F.relu(self.norm(torch.cat([*parts, untouched], dim=1)))
 
 
 class ResidualMamba(nn.Module):

@@ -24,6 +24,7 @@ class OnnxFormat:
 
     precisions: tuple[str, ...] = ("float32", "fp16", "int8")
     inside = False
+    fixed = False
 
     def file_name(self, stem: str, options: Options) -> str:
         return f"{stem}.onnx"

@@ -1,11 +1,11 @@
 """The selective scan and SS2D in ONNX: what `segkit::selective_scan` and `segkit::ss2d` become.
 
 A runtime pays some microseconds for each step and node of a Scan, so a sequence of L steps is cut
-into about √L chunks that advance side by side: one Scan gives the state at the end of each chunk, a
-second chains them, a third starts from the right states and emits y. All sizes are read at run time.
+into about √L chunks that advance side by side: one Scan gives the state at the end of each chunk,
+a second chains them, a third starts from the right states and emits y. Sizes are read at run time.
 
 Letters: G groups, D channels of a group, N states, B batch, L length, T steps of a chunk, m chunks,
-M = B·m. Functions of one underscore-free name are the operators; the others build parts of them.
+M = B·m.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from itertools import pairwise
 from typing import Any
 
 import torch
-from onnxscript import FLOAT, INT64, graph, script
-from onnxscript import opset18 as op
+from onnxscript import FLOAT, INT64, graph, opset18, script
 from onnxscript.values import Opset
 
 from segkit.ops import scan as _scan  # noqa: F401  (defines segkit::selective_scan)
 from segkit.ops import ss2d as _ss2d  # noqa: F401  (defines segkit::ss2d)
 
+op: Any = opset18  # its own annotations know no Python numbers
 INT64_TYPE, FLOAT_TYPE = 7, 1
 BEGIN = -(2**63) + 1  # where a backward slice ends
 
@@ -37,7 +37,7 @@ def SideBySide(
     def advance(h, dt_t, drive_t, B_t):  # type: ignore[no-untyped-def]
         forget = op.Exp(A * op.Unsqueeze(dt_t, [1]))
         h_out = forget * h + op.Unsqueeze(drive_t, [1]) * op.Unsqueeze(B_t, [2])
-        return h_out
+        return h_out  # noqa: RET504 (a graph returns names)
 
     ends = op.Scan(zero, dt, drive, B, num_scan_inputs=3, body=advance)
 
@@ -98,7 +98,8 @@ def _scan_groups(u: Any, delta: Any, A: Any, B: Any, C: Any) -> Any:
         return op.Reshape(op.Transpose(chunks, perm=[4, 0, 1, 2, 3]), _ints(0, 0, 0, -1))
 
     steps = [fold(delta), fold(op.Mul(delta, u)), fold(B), fold(C)]
-    y = SideBySide(*steps, op.Unsqueeze(A, _ints(3)), batch, m)  # (T, G, D, M)
+    side_by_side: Any = SideBySide
+    y = side_by_side(*steps, op.Unsqueeze(A, _ints(3)), batch, m)  # (T, G, D, M)
     apart = op.Reshape(y, _join(T, op.Shape(u, start=0, end=2), batch, m))
     whole = op.Transpose(apart, perm=[1, 2, 3, 4, 0])  # (G, D, B, m, T)
     whole = op.Reshape(whole, _join(op.Shape(u, start=0, end=3), _ints(-1)))

@@ -22,6 +22,7 @@ class Pt2Format:
 
     precisions: tuple[str, ...] = ("float32",)
     inside = False
+    fixed = False
 
     def file_name(self, stem: str, options: Options) -> str:
         return f"{stem}.pt2"

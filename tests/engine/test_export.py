@@ -56,6 +56,7 @@ class Numbers:
 
     precisions = ("float32", "int8")
     inside = False
+    fixed = False
 
     def __init__(self, offset: float):
         self.offset = offset

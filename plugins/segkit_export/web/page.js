@@ -197,5 +197,5 @@ for (const name of ["dragleave", "drop"]) stage.addEventListener(name, () => sta
 stage.addEventListener("drop", (event) => { event.preventDefault(); open(event.dataTransfer.files[0]); });
 
 /** For scripts and tests: `await segkit.ready; await segkit.segment(blob)`. */
-window.segkit = { card, segment, ready: start() };
+window.segkit = { card, segment, resize: { geometry, fit, unfit }, ready: start() };
 window.segkit.ready.catch((error) => say(`The network could not be loaded: ${error.message}`, true));

@@ -37,6 +37,7 @@ class Format(Protocol):
 
     precisions: tuple[str, ...]
     inside: bool  # the preprocessing is always in the graph
+    fixed: bool  # one size only, at any batch
 
     def file_name(self, stem: str, options: Options) -> str:
         """What the file (or folder) is called."""
@@ -65,7 +66,9 @@ def export(subject: Subject, name: str, out: Path, options: Options = Options())
     exporter = find_exporter(name)
     file_format: Format = resolve(exporter.make)()
     _refuse(exporter, file_format, options, subject)
-    subject = replace(subject, card=subject.card | {"precision": options.precision})
+    card = subject.card | {"precision": options.precision}
+    card["fixed_size"] = card["fixed_size"] or file_format.fixed
+    subject = replace(subject, card=card)
     if options.preprocess or file_format.inside:
         subject = with_preprocessing(subject)
     target = place(out, file_format, subject, options)
@@ -76,7 +79,7 @@ def export(subject: Subject, name: str, out: Path, options: Options = Options())
         bounds = bounds_for(options)
         cases = check(subject, file_format.load(work, options), bounds)
         report = _report(subject, exporter, target, facts, bounds) | {"cases": as_rows(cases)}
-        report["bytes"] = _bytes(work)
+        report["bytes"] = _bytes(Path(folder))
         report |= {"sha256": paths.sha256(work)} if work.is_file() else {}
         _move(Path(folder), target.parent)
     paths.write_json(report_path(target), report)
@@ -132,10 +135,9 @@ def _report(
     }
 
 
-def _bytes(path: Path) -> int:
-    """Size of the file, or of all files of the folder."""
-    files = [path] if path.is_file() else [item for item in path.rglob("*") if item.is_file()]
-    return sum(item.stat().st_size for item in files)
+def _bytes(folder: Path) -> int:
+    """Size of everything that was written."""
+    return sum(item.stat().st_size for item in folder.rglob("*") if item.is_file())
 
 
 def _move(work: Path, target: Path) -> None:

@@ -89,6 +89,7 @@ def test_no_torch_in_the_process(exported):
     assert done.stdout.split("\n")[:2] == ["(1, 64, 64)", "False"]
 
 
+@pytest.mark.slow
 def test_preprocessing_in_the_graph(exported, subject, images, tmp_path):
     export(subject, "onnx", tmp_path, Options(preprocess=True))
     inside, outside = OnnxSegmenter(tmp_path / "unet.onnx"), OnnxSegmenter(exported[0])
@@ -146,11 +147,13 @@ def test_an_unknown_operator_is_named_and_nothing_is_left(subject, to, tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("reverse", "full"), [(False, True), (True, False)])
+@pytest.mark.parametrize(
+    ("reverse", "full"), [(True, True), pytest.param(False, False, marks=pytest.mark.slow)]
+)
 def test_scans_are_a_few_nodes_at_any_length(subject, scanner, reverse, full, tmp_path):
     card = subject.card | {"size": [48, 48]}
     scanning = replace(subject, network=scanner(reverse, full).eval(), card=card)
     report = export(scanning, "onnx", tmp_path)
     assert report["scans"] == 6
-    assert report["nodes"] < 250
+    assert report["nodes"] < 270  # of which 104 are the 2-D scan
     assert max(case["max_difference"] for case in report["cases"]) < 1e-4

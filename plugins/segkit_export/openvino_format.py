@@ -1,0 +1,52 @@
+"""OpenVINO IR: the ONNX graph, read by OpenVINO and written as .xml and .bin."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+from segkit.engine.export import Options
+from segkit.engine.export_gate import Runner
+from segkit.engine.export_subject import Subject
+from segkit_export.onnx_format import convert, describe, facts
+
+
+class OpenVinoFormat:
+    """`segkit export … --to openvino`."""
+
+    precisions: tuple[str, ...] = ("float32",)
+    inside = False
+    fixed = False
+
+    def file_name(self, stem: str, options: Options) -> str:
+        return f"{stem}.xml"
+
+    def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
+        """Two files; the card is in the runtime information of the .xml."""
+        import openvino
+
+        graph = path.with_suffix(".onnx.tmp")
+        model = convert(subject)
+        describe(model, subject)
+        onnx.save(model, graph)
+        converted = openvino.convert_model(graph)
+        graph.unlink()
+        converted.set_rt_info(json.dumps(subject.card, ensure_ascii=False), "segkit")
+        openvino.save_model(converted, path, compress_to_fp16=False)
+        return {"nodes": len(converted.get_ops()), "scans": facts(model)["scans"]}
+
+    def load(self, path: Path, options: Options) -> Runner:
+        """On the CPU in float32: left alone, OpenVINO takes bfloat16 where the processor has it."""
+        import openvino
+
+        settings = {"INFERENCE_PRECISION_HINT": "f32"}
+        compiled = openvino.Core().compile_model(path, "CPU", settings)
+
+        def run(images: np.ndarray) -> np.ndarray:
+            return compiled(np.ascontiguousarray(images))[0]
+
+        return run
