@@ -70,5 +70,6 @@ ARCHITECTURE = Architecture(
     },
     presets={"isic2018": "paper", "ph2": "ph2", **dict.fromkeys(DEMOS, "quick")},
     cards={f"eamnet-{name}": f"segkit_eamnet:card_{name}.toml" for name in ("isic2018", "ph2")},
+    maps="attention",
     notes=("Reconstruction: no official code; the layer layout is inferred from published cost.",),
 )

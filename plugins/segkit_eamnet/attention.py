@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segkit.nn.folding import convolve
 from segkit.nn.formulas import as_written
 from segkit.nn.precision import at_least_float32, without_autocast
 from segkit_eamnet.blocks import ConvBn
@@ -27,8 +28,12 @@ class Gates(nn.Module):
 
     def by_position(self, x: Tensor) -> Tensor:
         """X * sigma(conv([max over channels | mean over channels]))."""
+        return x * self.position_gate(x)
+
+    def position_gate(self, x: Tensor) -> Tensor:
+        """(B,1,h,w): how much of each position is let through."""
         summary = torch.cat([x.amax(1, keepdim=True), x.mean(1, keepdim=True)], dim=1)
-        return x * torch.sigmoid(self.spatial(summary))
+        return torch.sigmoid(self.spatial(summary))
 
     def by_channel(self, x: Tensor) -> Tensor:
         """X * sigma(MLP(mean over positions) + MLP(max over positions))."""
@@ -70,11 +75,11 @@ class CMAM(nn.Module):
 
     def spatial_stream(self, x: Tensor) -> tuple[Tensor, ...]:
         """Query, key and value maps of the copy that is gated by position."""
-        return self.spatial_qkv(self.gates.by_position(x)).chunk(3, dim=1)
+        return convolve(self.spatial_qkv, self.gates.by_position(x)).chunk(3, dim=1)
 
     def channel_stream(self, x: Tensor) -> tuple[Tensor, ...]:
         """Query, key and value maps of the copy that is gated by channel."""
-        return self.channel_qkv(self.gates.by_channel(x)).chunk(3, dim=1)
+        return convolve(self.channel_qkv, self.gates.by_channel(x)).chunk(3, dim=1)
 
     def attend_positions(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """SA: every position reads at most key_grid² pooled positions."""
@@ -143,15 +148,15 @@ class EAB(nn.Module):
         self.kept = min(slots, width) if select == "k" else math.ceil(keep_ratio * width)
 
     def forward(self, x: Tensor) -> Tensor:
-        weights = self.memory_weights(x)
-        read = self.values(weights.to(x.dtype).unflatten(2, (x.shape[-2], x.shape[-1])))
+        weights = self.memory_weights(x).to(x.dtype).unflatten(1, (x.shape[-2], x.shape[-1]))
+        read = convolve(self.values, weights.permute(0, 3, 1, 2))
         return F.relu(x + self.out(self.strongest(read) * read))
 
     def memory_weights(self, x: Tensor) -> Tensor:
-        """A (B,k,N): softmax over the positions, then shares over the slots."""
-        scores = at_least_float32(self.keys(self.query(x)).flatten(2))
-        attention = scores.softmax(dim=-1)
-        return attention / (attention.sum(dim=1, keepdim=True) + 1e-9)
+        """A (B,N,k): softmax over the positions, then shares over the slots."""
+        scores = convolve(self.keys, convolve(self.query, x)).flatten(2).transpose(1, 2)
+        attention = at_least_float32(scores).softmax(dim=1)
+        return attention / (attention.sum(dim=2, keepdim=True) + 1e-9)
 
     @torch.no_grad()
     def strongest(self, read: Tensor) -> Tensor:

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segkit.nn.folding import convolve
+from segkit.nn.precision import at_least_float32
 from segkit_eamnet.blocks import ConvBn
 
 SCALES = 4
@@ -30,7 +32,8 @@ class MSEF(nn.Module):
         pooled = [F.max_pool2d(x, f) for x, f in zip(maps, factors, strict=False)]
         scales = [align(x) for align, x in zip(self.align, pooled, strict=True)] + [maps[-1]]
         described = [conv(x) for conv, x in zip(self.describe, scales, strict=True)]
-        weights = self.weigh(torch.cat(described, dim=1)).softmax(dim=1).to(maps[-1].dtype)
+        scores = convolve(self.weigh, torch.cat(described, dim=1))
+        weights = at_least_float32(scores).softmax(dim=1).to(scores.dtype)
         parts = zip(weights.split(1, dim=1), scales, strict=True)
         return torch.stack([weight * x for weight, x in parts]).sum(0)
 
@@ -54,7 +57,8 @@ class MSDF(nn.Module):
 
     def side_logits(self, narrowed: Sequence[Tensor]) -> tuple[Tensor, ...]:
         """m1..m4, the supervised maps."""
-        return tuple(side(p) for side, p in zip(self.sides, narrowed, strict=True))
+        pairs = zip(self.sides, narrowed, strict=True)
+        return tuple(convolve(side, p) for side, p in pairs)  # type: ignore[arg-type]
 
     def forward(self, narrowed: Sequence[Tensor]) -> Tensor:
         """p1..p4 -> logits y at the size of p1."""
@@ -65,4 +69,4 @@ class MSDF(nn.Module):
         means = torch.cat([u.mean((2, 3), keepdim=True) for u in raised], dim=1)
         strengths = 1 + torch.sigmoid(self.scale(means))
         scaled = [s * u for s, u in zip(strengths.split(1, dim=1), raised, strict=True)]
-        return self.head(self.fuse(torch.cat(scaled, dim=1)))
+        return convolve(self.head, self.fuse(torch.cat(scaled, dim=1)))

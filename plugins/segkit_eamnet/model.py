@@ -7,6 +7,8 @@ inferred. No official code was found.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -75,6 +77,24 @@ class EAMNet(nn.Module):
             return (self.forward(image),)
         return run_padded(self._all, image, self.multiple)
 
+    def attention(self, image: Tensor) -> dict[str, Tensor]:
+        """What the spatial stream of each CMAM lets through: {"CMAM 1": (B,1,h,w), …}, for plots."""
+        mixers = {f"CMAM {n}": level.cmam for n, level in enumerate(self.decoder, 1)}
+        names = [name for name, mixer in mixers.items() if isinstance(mixer, CMAM)]
+        if not names:
+            return {}
+
+        def gates_of(padded: Tensor) -> tuple[Tensor, ...]:
+            found: dict[str, Tensor] = {}
+            with ExitStack() as hooks:
+                for name in names:
+                    hook = partial(_keep_gate, found, name)
+                    hooks.callback(mixers[name].register_forward_pre_hook(hook).remove)
+                self.features(padded)
+            return tuple(found[name] for name in names)
+
+        return dict(zip(names, run_padded(gates_of, image, self.multiple), strict=True))
+
     def _main(self, image: Tensor) -> Tensor:
         _, maps = self.features(image)
         return self.msdf(self.msdf.narrowed(maps))
@@ -98,6 +118,10 @@ class EAMNet(nn.Module):
             x = level(skip, x)
             maps.append(x)
         return fused, maps[::-1]
+
+
+def _keep_gate(found: dict[str, Tensor], name: str, mixer: CMAM, inputs: tuple[Tensor]) -> None:
+    found[name] = mixer.gates.position_gate(inputs[0])
 
 
 def _mrcf(config: EAMNetConfig, width: int) -> nn.Module:

@@ -33,14 +33,17 @@ def fold(
 
 def conv_bn(conv: nn.Conv2d, bn: nn.BatchNorm2d, x: Tensor) -> Tensor:
     """bn(conv(x))."""
-    folded = folds(bn)
-    weight, bias = fold(conv.weight, conv.bias, bn) if folded else (conv.weight, conv.bias)
-    y = convolve(conv, x, weight, bias)
-    return y if folded else bn(y)
+    if not folds(bn):
+        return bn(convolve(conv, x))
+    return _convolve(conv, x, *fold(conv.weight, conv.bias, bn))
 
 
-def convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    """`conv` with these weights; a 1x1 on a channels-last map is one product without any copy."""
+def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
+    """conv(x); a 1x1 on a channels-last map is one matrix product without any copy."""
+    return _convolve(conv, x, conv.weight, conv.bias)
+
+
+def _convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     point = conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.groups == 1
     if point and not as_written() and x.is_contiguous(memory_format=torch.channels_last):
         return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)

@@ -33,8 +33,8 @@ def picture(*shape: int) -> Tensor:
 
 def test_memory_weights_sum_to_one_over_the_slots() -> None:
     weights = EAB(8, slots=4).memory_weights(picture(2, 8, 6, 5))
-    assert weights.shape == (2, 4, 30)
-    torch.testing.assert_close(weights.sum(1), torch.ones(2, 30))
+    assert weights.shape == (2, 30, 4)
+    torch.testing.assert_close(weights.sum(2), torch.ones(2, 30))
 
 
 @pytest.mark.parametrize(
