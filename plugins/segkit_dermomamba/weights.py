@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor
+
+from segkit_dermomamba import NATIVE_GRID
 
 # original name -> ours, by piece; {i} counts stages from 1 there and from 0 here
 _RULES: tuple[tuple[str, str], ...] = (
@@ -76,6 +79,21 @@ class Layout:
             if not name.endswith(("total_ops", "total_params"))
         }
         return {_rename(name, self._to_segkit): value for name, value in kept.items()}
+
+    def settings(self, state: Mapping[str, Tensor]) -> dict[str, Any]:
+        """What a state in our names tells of its network; nothing where an entry is missing."""
+        found: dict[str, Any] = {}
+        sweep = "bottleneck.sweep"
+        grid = [state.get(f"{sweep}.{part}.out_proj.weight") for part in ("rows", "columns")]
+        if grid[0] is not None and grid[1] is not None:
+            found["grid"] = [grid[0].shape[0], grid[1].shape[0]]
+            if tuple(found["grid"]) != NATIVE_GRID:
+                found["variant"] = "general"
+        if (stem := state.get("stem.weight")) is not None:
+            found["in_channels"] = stem.shape[1]
+        if (head := state.get("head.weight")) is not None:
+            found["num_classes"] = head.shape[0]
+        return found
 
     def to_original(self, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The names of the released network."""
