@@ -78,22 +78,22 @@ class EAMNet(nn.Module):
         return run_padded(self._all, image, self.multiple)
 
     def attention(self, image: Tensor) -> dict[str, Tensor]:
-        """What the spatial stream of each CMAM lets through: {"CMAM 1": (B,1,h,w), …}, for plots."""
-        mixers = {f"CMAM {n}": level.cmam for n, level in enumerate(self.decoder, 1)}
-        names = [name for name, mixer in mixers.items() if isinstance(mixer, CMAM)]
-        if not names:
+        """What each CMAM's spatial stream lets through, {"CMAM 1": (B,1,h,w), …}, for plots."""
+        levels = enumerate((level.cmam for level in self.decoder), 1)  # finest first
+        mixers = {f"CMAM {n}": mixer for n, mixer in levels if isinstance(mixer, CMAM)}
+        if not mixers:
             return {}
 
         def gates_of(padded: Tensor) -> tuple[Tensor, ...]:
             found: dict[str, Tensor] = {}
             with ExitStack() as hooks:
-                for name in names:
+                for name, mixer in mixers.items():
                     hook = partial(_keep_gate, found, name)
-                    hooks.callback(mixers[name].register_forward_pre_hook(hook).remove)
+                    hooks.callback(mixer.register_forward_pre_hook(hook).remove)
                 self.features(padded)
-            return tuple(found[name] for name in names)
+            return tuple(found[name] for name in mixers)
 
-        return dict(zip(names, run_padded(gates_of, image, self.multiple), strict=True))
+        return dict(zip(mixers, run_padded(gates_of, image, self.multiple), strict=True))
 
     def _main(self, image: Tensor) -> Tensor:
         _, maps = self.features(image)
