@@ -1,7 +1,7 @@
 """Build hook: compile src/segkit/native/*.c into the wheel when a C compiler is there.
 
-Without one the wheel is pure Python and everything works, more slowly. `python hatch_build.py` compiles in
-place. SEGKIT_NO_NATIVE=1 builds a pure wheel on purpose.
+Without one the wheel is pure Python and everything works, more slowly. `python hatch_build.py`
+compiles in place. SEGKIT_NO_NATIVE=1 builds a pure wheel on purpose.
 """
 
 from __future__ import annotations

@@ -45,29 +45,34 @@ def inputs(shape: tuple[int, int, int], groups: int, state: int, device: str) ->
     return tuple(tensor.to(device).requires_grad_() for tensor in tensors)
 
 
-def loop(u, delta, A, B, C, D, bias):
-    """The definition as mamba-ssm's reference writes it: all decays first, then indexing step by step."""
-    delta = F.softplus(delta + bias[:, None])
+def prepare(delta, B, C, u):
+    """B and C (B, D or 1, N, L), repeated for groups only, and delta B u (B, D, L, N)."""
+    if B.shape[1] == 1:
+        return B, C, torch.einsum("bdl,bnl,bdl->bdln", delta, B[:, 0], u)
     repeat = u.shape[1] // B.shape[1]
     B, C = B.repeat_interleave(repeat, 1), C.repeat_interleave(repeat, 1)
+    return B, C, torch.einsum("bdl,bdnl,bdl->bdln", delta, B, u)
+
+
+def loop(u, delta, A, B, C, D, bias):
+    """The definition as mamba-ssm's reference writes it: decays first, then step by step."""
+    delta = F.softplus(delta + bias[:, None])
+    B, C, drive = prepare(delta, B, C, u)
     decay = torch.exp(torch.einsum("bdl,dn->bdln", delta, A))
-    drive = torch.einsum("bdl,bdnl,bdl->bdln", delta, B, u)
     h, out = u.new_zeros(u.shape[0], *A.shape), []
     for t in range(u.shape[2]):
         h = decay[:, :, t] * h + drive[:, :, t]
-        out.append(torch.einsum("bdn,bdn->bd", h, C[:, :, :, t]))
+        out.append((h * C[:, :, :, t]).sum(-1))
     return torch.stack(out, 2) + u * D[:, None]
 
 
 def unbind(u, delta, A, B, C, D, bias):
     """The same loop over unbound views: its backward is linear in L."""
     delta = F.softplus(delta + bias[:, None])
-    repeat = u.shape[1] // B.shape[1]
-    B, C = B.repeat_interleave(repeat, 1), C.repeat_interleave(repeat, 1)
+    B, C, drive = prepare(delta, B, C, u)
     decay = torch.exp(torch.einsum("bdl,dn->bdln", delta, A)).unbind(2)
-    drive = torch.einsum("bdl,bdnl,bdl->bdln", delta, B, u).unbind(2)
     h, out = u.new_zeros(u.shape[0], *A.shape), []
-    for a, x, c in zip(decay, drive, C.unbind(3), strict=True):
+    for a, x, c in zip(decay, drive.unbind(2), C.unbind(3), strict=True):
         h = a * h + x
         out.append((h * c).sum(-1))
     return torch.stack(out, 2) + u * D[:, None]
@@ -139,7 +144,7 @@ def peak_memory(name: str, shape: str, groups: int) -> float:
 
 
 def memory_of(name: str, shape, groups: int) -> float:
-    """Run one variant once; the growth of the process in MB at its peak (inputs, warm-up not counted)."""
+    """Run one variant once: growth of the process in MB at its peak, without inputs."""
     variants = {"loop": loop, "unbind": unbind}
     scan = variants.get(name) or ours(name)
     both(scan, inputs((1, shape[1], 64), groups, 16, "cpu"), True)
@@ -197,7 +202,7 @@ def main() -> None:
 
 
 def ratios(report) -> dict[str, dict[str, float]]:
-    """How many times faster or leaner than the peer: the loop forward, the unbound loop for the rest."""
+    """How many times faster or leaner than the peer: forward the loop, else the unbound loop."""
     peers = {"forward_ms": "loop", "both_ms": "unbind", "memory_mb": "unbind"}
     return {
         key: {name: round(report[key][peer] / value, 1) for name, value in report[key].items()}

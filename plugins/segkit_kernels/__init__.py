@@ -1,4 +1,4 @@
-"""The first-party kernels behind `segkit.ops`: one backend per value. Importing this does not import torch."""
+"""The first-party kernels behind `segkit.ops`, one backend per value. Imports no torch."""
 
 from segkit.api import Backend
 
@@ -24,7 +24,7 @@ NATIVE = Backend(
     make="segkit_kernels.native_backend:make",
     devices=("cpu",),
     order=30,
-    cure="Install a C compiler (apt install gcc) and reinstall segkit; without it CPU scans are 5-10x slower.",
+    cure="Install a C compiler (apt install gcc) and reinstall segkit: CPU scans get 4-10x faster.",
 )
 TORCH = Backend(
     name="torch",

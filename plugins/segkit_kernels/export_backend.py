@@ -1,4 +1,4 @@
-"""The form that exporters trace: torch's higher-order `scan`, which becomes an ONNX Scan for any L."""
+"""The form that exporters trace: torch's higher-order `scan`, an ONNX Scan for any length."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The C kernels as a backend: tensors in, pointers to `segkit.native`, tensors out. Float32 on the CPU."""
+"""The C kernels as a backend: pointers of tensors to `segkit.native`. Float32 on the CPU."""
 
 from __future__ import annotations
 
@@ -244,8 +244,8 @@ def ss2d_cut(args: SS2DArgs) -> tuple[int, int]:
 
 def contiguous(args: ScanArgs) -> ScanArgs:
     """The same scan on tensors without gaps."""
-    tensors = (item if item is None else item.contiguous() for item in args[:7])
-    return ScanArgs(*tensors, *args[7:])  # type: ignore[arg-type, call-arg]
+    solid = [item if item is None else item.contiguous() for item in args[:7]]
+    return ScanArgs._make([*solid, *args[7:]])
 
 
 def cut(args: ScanArgs) -> tuple[int, int]:

@@ -3,6 +3,7 @@
 python sanitized.py LIBRARY
 """
 
+# ruff: noqa: E501  (tables of arrays)
 from __future__ import annotations
 
 import ctypes

@@ -104,7 +104,7 @@ def test_tasks_are_spread_over_threads():
     """Every task once, whatever the number of threads; a full memory is an error."""
 
     class Numbers(ctypes.Structure):
-        _fields_ = [("tasks", ctypes.c_int64)]  # noqa: RUF012
+        _fields_ = [("tasks", ctypes.c_int64)]
 
     done: list[int] = []
 
@@ -190,7 +190,8 @@ def test_a_forked_child_has_its_own_threads():
         "from segkit import ops\n"
         "torch.set_num_threads(2)\n"
         "x = torch.randn(2, 32, 100)\n"
-        "def scan(): return ops.selective_scan(x, x.abs(), -torch.ones(32, 4), x[:, :4], x[:, :4])\n"
+        "A, B = -torch.ones(32, 4), x[:, :4]\n"
+        "def scan(): return ops.selective_scan(x, x.abs(), A, B, B)\n"
         "expected = scan()\n"
         "pid = os.fork()\n"
         "if pid == 0: os._exit(0 if torch.equal(scan(), expected) else 1)\n"

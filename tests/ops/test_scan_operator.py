@@ -1,4 +1,4 @@
-"""The scan as a torch operator: gradcheck, opcheck, compile, export, autocast, FLOPs, bad shapes."""
+"""The scan as a torch operator: gradcheck, opcheck, compile, export, autocast, FLOPs, shapes."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The C kernels behind ctypes: one shared library for scan and surface distance. Torch-free.
 
-`library()` gives the library or None, `reason()` says why not. `function(name)` picks the variant for
-this processor: AVX-512 (16 lanes), AVX2 (8), SSE or NEON (4); `SEGKIT_LANES` forces a narrower one.
-`run(...)` spreads tasks over threads: ctypes lets go of the interpreter, so a Python pool is enough.
+`library()` gives the library or None, `reason()` says why not. `function(name)` picks the variant
+for this processor: AVX-512 (16 lanes), AVX2 (8), SSE or NEON (4); `SEGKIT_LANES` forces a narrower
+one. `run(...)` spreads tasks over threads: ctypes lets go of the interpreter, so a Python pool is
+enough.
 """
 
 from __future__ import annotations

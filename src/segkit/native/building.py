@@ -1,4 +1,4 @@
-"""Compile the C sources of this folder into one shared library. Stdlib only: the build hook runs it too.
+"""Compile the C sources of this folder into one shared library. Stdlib only: the hook runs it.
 
 A source whose first line says "lanes" is compiled once per vector width (LANES = 16, 8, 4), the
 others once. Nothing here needs a Python or torch header.

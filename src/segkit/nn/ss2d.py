@@ -1,4 +1,4 @@
-"""SS2D and the visual state-space block (VMamba, Liu et al. 2024; the layout of VM-UNet and its family).
+"""SS2D and the visual state-space block (VMamba, Liu et al. 2024; the layout of VM-UNet).
 
 Parameter names are those of the published networks, so that their checkpoints load.
 """
@@ -17,7 +17,7 @@ DIRECTIONS = 4
 
 
 class SS2D(nn.Module):
-    """2-D selective scan: (B, H, W, C) to the same shape. Inner width D = expand C, state N, rank R."""
+    """2-D selective scan: (B, H, W, C) to the same shape. Inner width D = expand C, state N."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""Operators that a model calls without knowing who computes them: the selective scan and the SS2D core.
+"""Operators that a model calls without knowing who computes them: selective scan and SS2D core.
 
-Backends plug in by entry point (`segkit.backends`) over the torch form; see `segkit.ops.dispatch`.
+Backends plug in by entry point (`segkit.backends`) over the torch form: `segkit.ops.dispatch`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a scan is asked to do: the arguments in one normal form, checked once, before any backend sees them.
+"""What a scan is asked to do: arguments in one normal form, checked before a backend sees them.
 
 Shapes: u, delta (B, D, L); A (D, N); B, C (B, G, N, L) where D is a multiple of G; D, bias (D,).
 """
@@ -19,7 +19,7 @@ CHUNK = (
 
 
 class ScanArgs(NamedTuple):
-    """One selective scan. `bias` is added to delta, then softplus (if asked); `reverse` runs from L-1 to 0."""
+    """One selective scan: bias joins delta, then softplus; `reverse` runs from L-1 to 0."""
 
     u: Tensor
     delta: Tensor
@@ -78,13 +78,13 @@ def carry_shape(args: ScanArgs) -> tuple[int, int, int, int]:
 
 
 def ss2d_carry_shape(args: SS2DArgs) -> tuple[int, int, int, int, int]:
-    """(forward or reversed pass, B, 2 D, chunks, N): rows are the first D channels, columns the others."""
+    """(forward or reversed pass, B, 2 D, chunks, N): rows are the first D, columns the others."""
     batch, height, width, channels = args.x.shape
     return 2, batch, 2 * channels, chunks(height * width), args.A.shape[1]
 
 
 def carry_size(shape: tuple[int, ...]) -> int:
-    """Floats kept. The operators return them flat: a shape would tie an exported graph to its size."""
+    """Floats kept; the operators return them flat, since a shape ties an exported graph to it."""
     return prod(shape)
 
 

@@ -8,8 +8,8 @@ from torch.nn import functional as F
 from segkit.ops import dispatch
 
 
-def causal_conv1d(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """SiLU of the depthwise convolution of x (B, D, L) with weight (D, 1, k): y_t sees x_{t-k+1}..x_t."""
+def causal_conv1d(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """SiLU of the depthwise convolution of x (B, D, L) by weight (D, 1, k), of the past only."""
     if x.device.type == "cuda" and dispatch.direct_kernels() is None:
         fast = dispatch.causal_conv1d(x, weight, bias)
         if fast is not None:

@@ -1,8 +1,8 @@
 """SS2D in terms of the one-dimensional scan: any backend that can scan can do SS2D with this.
 
-Directions 0 and 1 read the map by rows and by columns, 2 and 3 the same two backwards. So two scans over
-the same two sequences, the second reversed, need no flipped copy; the projections act on pixels and
-commute with the order.
+Directions 0 and 1 read the map by rows and by columns, 2 and 3 the same two backwards. So two
+scans over the same two sequences, the second reversed, need no flipped copy; the projections act
+on pixels and commute with the order.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def backward(args: SS2DArgs, kept: Tensor, dy: Tensor, scan_backward: Backward) 
 def _pass_backward(
     args: SS2DArgs, pair: Tensor, dy: Tensor, kept: Tensor, backwards: bool, step: Backward
 ) -> SS2DGrads:
-    """Gradients of one pass; x stands for both sequences, weights for the two directions of the pass."""
+    """Gradients of one pass; x stands for both sequences, weights for its two directions."""
     which = slice(2, 4) if backwards else slice(0, 2)
     low, scan = project(args, pair, backwards)
     grads = step(scan, kept, dy.reshape(scan.u.shape))

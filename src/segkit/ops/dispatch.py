@@ -1,6 +1,6 @@
 """Which kernels run: plugins of `segkit.backends`, probed by a tiny scan, chosen at call time.
 
-`SEGKIT_BACKEND` or `using_backend(name)` forces one; else the first by order that works on the device.
+`SEGKIT_BACKEND` or `using_backend(name)` forces one; else the first that works on the device.
 """
 
 from __future__ import annotations
@@ -164,7 +164,7 @@ def _by_order() -> list[Backend]:
 
 
 def available_backends(device: str | torch.device = "cpu") -> list[str]:
-    """The names of the backends that work on the device, best first, those for tests and export last."""
+    """The backends that work on the device, best first, those for tests and export last."""
     kind = torch.device(device).type
     loaded = [status.value for status in plugins.statuses("backends") if status.status == "ok"]
     loaded.sort(key=lambda backend: (backend.order, backend.name))
@@ -179,7 +179,7 @@ def backend_in_use(
 
 
 def backend_statuses() -> list[dict[str, Any]]:
-    """One entry per backend: name, status ("ok" | "unavailable"), reason, devices it works on, cure."""
+    """One entry per backend: name, status (ok or unavailable), reason, devices, summary, cure."""
     kinds = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
     if torch.backends.mps.is_available():
         kinds.append("mps")
@@ -217,7 +217,9 @@ def for_ss2d(args: SS2DArgs) -> ScanKernels:
     return choose(args.x.device, args.x.dtype, args.A.shape[1])
 
 
-def causal_conv1d(x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor | None:
+def causal_conv1d(
+    x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None
+) -> torch.Tensor | None:
     """The convolution by the first backend of the device that has a kernel for it."""
     for backend in _by_order():
         kernels = probe(backend.name, x.device.type).kernels

@@ -1,6 +1,7 @@
 """What the operators cost, for torch's FlopCounterMode and for `segkit profile`.
 
-A state update (one h_t of one channel and state) costs 9 floating point operations, plus one for the skip.
+A state update (one h_t of one channel and state) costs 9 floating point operations; the skip one
+per channel and step.
 """
 
 from __future__ import annotations

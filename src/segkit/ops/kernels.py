@@ -1,7 +1,7 @@
 """What a backend offers to `segkit.ops`. A plugin's `make()` returns an object of a subclass.
 
-A backend must scan; SS2D comes from two scans unless it brings a fused core. `direct` backends are plain
-differentiable torch that is called as it stands, outside the custom operators: for tests and for tracing.
+A backend must scan; SS2D comes from two scans unless it brings a fused core. `direct` backends are
+plain differentiable torch, called outside the custom operators: for tests and for tracing.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from segkit.ops.arguments import ScanArgs, ScanGrads, SS2DArgs, SS2DGrads
 
 
 class ScanKernels:
-    """The kernels of one backend. Inputs are float32 or float64, of any strides, sizes may be zero."""
+    """The kernels of one backend. Inputs are float32 or float64, any strides; sizes may be zero."""
 
     direct = False
     dtypes: tuple[torch.dtype, ...] = (torch.float32, torch.float64)
@@ -44,6 +44,6 @@ class ScanKernels:
         """The gradients of `ss2d`."""
         return directions.backward(args, carry, dy, self.scan_backward)
 
-    def causal_conv1d(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor | None:
-        """SiLU of the causal depthwise convolution of x (B, D, L), differentiable; None: not here."""
+    def causal_conv1d(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor | None:
+        """SiLU of the causal depthwise convolution of x (B, D, L); None: this backend has none."""
         return None

@@ -1,7 +1,7 @@
 """`selective_scan`, with mamba-ssm's meaning and shapes, as a torch custom operator.
 
-The operator `segkit::selective_scan` returns y and the state before each chunk of 64 steps; its backward is
-the operator `segkit::selective_scan_backward`. Backends are chosen inside, when it runs.
+The operator `segkit::selective_scan` returns y and the state before each chunk of 64 steps; its
+backward is the operator `segkit::selective_scan_backward`. Backends are chosen when it runs.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ def selective_scan(
     delta_softplus: bool = False,
     reverse: bool = False,
 ) -> Tensor:
-    """h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t, y_t = <C_t, h_t> + D u_t, times SiLU(z) if given.
+    """h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t, y_t = <C_t, h_t> + D u_t, times SiLU(z).
 
-    u, delta, z: (B, D, L). A: (D, N). B, C: (B, N, L), (B, G, N, L) or (D, N). D, delta_bias: (D,).
-    `reverse` runs from the last step to the first. Computed in float32 (float64 for float64 `u`), also
-    under autocast; the result has the type of `u`.
+    u, delta, z: (B, D, L). A: (D, N). B, C: (B, N, L), (B, G, N, L) or (D, N). D, bias: (D,).
+    `reverse` runs from the last step to the first. Computed in float32 (float64 for float64 `u`),
+    also under autocast; the result has the type of `u`. z may be left out, like D and the bias.
     """
     args = same_groups(scan_args(u, delta, A, B, C, D, delta_bias, delta_softplus, reverse))
     direct = dispatch.direct_kernels()
@@ -62,8 +62,8 @@ def _(u, delta, A, B, C, D, bias, softplus, reverse):  # type: ignore[no-untyped
 @torch.library.custom_op(
     "segkit::selective_scan_backward",
     mutates_args=(),
-    schema="(Tensor dy, Tensor carry, Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, Tensor? D, "
-    "Tensor? bias, bool softplus, bool reverse) "
+    schema="(Tensor dy, Tensor carry, Tensor u, Tensor delta, Tensor A, Tensor B, Tensor C, "
+    "Tensor? D, Tensor? bias, bool softplus, bool reverse) "
     "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 def _scan_backward(dy, carry, u, delta, A, B, C, D, bias, softplus, reverse):  # type: ignore[no-untyped-def]

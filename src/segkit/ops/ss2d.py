@@ -1,4 +1,4 @@
-"""`ss2d`: the core of the 2-D selective scan (four directions, projections, merge) as one custom operator."""
+"""`ss2d`: the core of the 2-D selective scan, projections and merge included, as one operator."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ def ss2d(
     A: Tensor,
     Ds: Tensor,
 ) -> Tensor:
-    """Scan the map x (B, H, W, D) by rows, by columns and both backwards, each with its own weights; sum.
+    """Scan x (B, H, W, D) by rows, by columns and both backwards, with weights for each; sum.
 
-    x_proj_weight (4, R + 2N, D) in the order R, N, N; dt_projs_weight (4, D, R); dt_projs_bias (4, D);
-    A (4 D, N), negative; Ds (4 D,). Returns (B, H, W, D) in the type of `x`; float32 (or float64) inside.
+    x_proj_weight (4, R + 2N, D) in the order R, N, N; dt_projs_weight (4, D, R); dt_projs_bias
+    (4, D); A (4 D, N), negative; Ds (4 D,). Returns (B, H, W, D) in the type of `x`; computes in
+    float32, or float64 for float64 `x`.
     """
     args = ss2d_args(x, x_proj_weight, dt_projs_weight, dt_projs_bias, A, Ds)
     direct = dispatch.direct_kernels()
@@ -31,7 +32,8 @@ def ss2d(
 @torch.library.custom_op(
     "segkit::ss2d",
     mutates_args=(),
-    schema="(Tensor x, Tensor w_x, Tensor w_dt, Tensor bias, Tensor A, Tensor D) -> (Tensor, Tensor)",
+    schema="(Tensor x, Tensor w_x, Tensor w_dt, Tensor bias, Tensor A, Tensor D) "
+    "-> (Tensor, Tensor)",
 )
 def _ss2d(x, w_x, w_dt, bias, A, D):  # type: ignore[no-untyped-def]
     args = SS2DArgs(x, w_x, w_dt, bias, A, D)
@@ -49,8 +51,8 @@ def _(x, w_x, w_dt, bias, A, D):  # type: ignore[no-untyped-def]
 @torch.library.custom_op(
     "segkit::ss2d_backward",
     mutates_args=(),
-    schema="(Tensor dy, Tensor carry, Tensor x, Tensor w_x, Tensor w_dt, Tensor bias, Tensor A, Tensor D) "
-    "-> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
+    schema="(Tensor dy, Tensor carry, Tensor x, Tensor w_x, Tensor w_dt, Tensor bias, Tensor A, "
+    "Tensor D) -> (Tensor, Tensor, Tensor, Tensor, Tensor, Tensor)",
 )
 def _ss2d_backward(dy, carry, x, w_x, w_dt, bias, A, D):  # type: ignore[no-untyped-def]
     args = SS2DArgs(x, w_x, w_dt, bias, A, D)

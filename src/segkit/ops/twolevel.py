@@ -1,14 +1,16 @@
 """The lean scan in plain torch: chunks side by side, its own backward, any device, no compiler.
 
-The sequence is cut into m chunks of T steps that advance together from a zero state; the m end states are
-chained; a second sweep starts from the right states and emits y. All decays are exp of something <= 0
-in the networks, so nothing overflows. Work is laid out (T, N, D, M) with M = batch x chunks innermost, which
-keeps every elementwise loop long whatever D is, and cut into blocks of channels that stay in cache.
+The sequence is cut into m chunks of T steps that advance together from a zero state; the m end
+states are chained; a second sweep starts from the right states and emits y. All decays are exp of
+something <= 0 in the networks, so nothing overflows. Work is laid out (T, N, D, M) with M = batch x
+chunks innermost, which keeps every elementwise loop long whatever D is, and cut into blocks of
+channels that stay in cache.
 The backward keeps the state before each chunk only and recomputes the rest.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -108,7 +110,7 @@ def _chain(block: Block, ends: Tensor, batch: int, order: range) -> Tensor:
     decay = decay.contiguous()
     ends = ends.unflatten(-1, (batch, -1)).movedim(-1, 0).contiguous()
     received = torch.zeros_like(ends)
-    for before, after in zip(order[:-1], order[1:], strict=True):
+    for before, after in itertools.pairwise(order):
         torch.addcmul(ends[before], decay[before], received[before], out=received[after])
     return received.movedim(0, -1).flatten(-2)
 

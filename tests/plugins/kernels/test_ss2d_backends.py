@@ -41,7 +41,7 @@ def inputs(batch, height, width, channels, state, rank) -> list[Tensor]:
 
 def by_definition(x, w_x, w_dt, bias, A, D) -> Tensor:
     """Four sequences, made with permutes and flips, scanned one by one, put back and added."""
-    batch, height, width, channels = x.shape
+    batch, _, _, channels = x.shape
     rank, state = w_dt.shape[2], A.shape[1]
     total = torch.zeros_like(x)
     for k in range(4):

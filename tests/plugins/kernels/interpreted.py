@@ -1,0 +1,104 @@
+"""Run by test_triton.py in a process of its own: the Triton kernels against the float64 loop.
+
+TRITON_INTERPRET=1 python interpreted.py quick|full
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+
+import torch
+
+from segkit import ops
+from segkit.ops import dispatch
+
+
+def scan_values(batch, channels, length, state, groups):
+    torch.manual_seed(0)
+    return [
+        torch.randn(batch, channels, length).double(),
+        (torch.randn(batch, channels, length) * 0.5).double(),
+        -torch.arange(1.0, state + 1).repeat(channels, 1).double() * 0.5,
+        torch.randn(batch, groups, state, length).double(),
+        torch.randn(batch, groups, state, length).double(),
+        torch.randn(channels).double(),
+        torch.randn(channels).double() * 0.1,
+    ]
+
+
+def ss2d_values(batch, height, width, channels, state, rank):
+    torch.manual_seed(0)
+    return [
+        torch.randn(batch, height, width, channels).double(),
+        torch.randn(4, rank + 2 * state, channels).double() * channels**-0.5,
+        torch.randn(4, channels, rank).double(),
+        torch.randn(4, channels).double() - 1,
+        -torch.arange(1.0, state + 1).repeat(4 * channels, 1).double() * 0.5,
+        torch.randn(4 * channels).double(),
+    ]
+
+
+def results(backend, core, values, dtype):
+    leaves = [value.float().to(dtype).requires_grad_() for value in values]
+    with ops.using_backend(backend):
+        y = core(*leaves)
+        weight = torch.linspace(-1, 1, y.numel()).view(y.shape).to(dtype)
+        return [y.detach(), *torch.autograd.grad((y * weight).sum(), leaves, allow_unused=True)]
+
+
+def check(label, core, values, dtype=torch.float32, runs=1):
+    expected = results("reference", core, values, torch.float64)
+    first, *others = (results("triton", core, values, dtype) for _ in range(runs))
+    worst = 0.0
+    for index, (got, want) in enumerate(zip(first, expected, strict=True)):
+        if want is None:
+            assert got is None
+            continue
+        assert all(torch.equal(got, other[index]) for other in others), f"{label}: runs differ"
+        if want.abs().max() > 0:
+            worst = max(worst, float((got - want).abs().max() / want.abs().max()))
+    print(f"{label}: {worst:.1e}", flush=True)
+    assert worst <= (2e-6 if dtype == torch.float32 else 1e-12), label
+
+
+def scan_core(skip=True, bias=True, softplus=True, reverse=False):
+    def core(u, delta, A, B, C, D, shift):
+        steps = delta if softplus else delta.abs()
+        chosen = D if skip else None, None, shift.abs() if bias else None
+        return ops.selective_scan(u, steps, A, B, C, *chosen, softplus, reverse)
+
+    return core
+
+
+def segments(count: int) -> None:
+    """How many programs are wanted: 1 keeps the sequence whole, many split it."""
+    dispatch.probe("triton", "cpu").kernels.programs = count
+
+
+def quick() -> None:
+    segments(10_000)
+    check("scan in two segments", scan_core(), scan_values(1, 1, 70, 2, 1), runs=2)
+    check("ss2d", ops.ss2d, ss2d_values(1, 3, 2, 1, 2, 1))
+
+
+def full() -> None:
+    segments(1)
+    check("whole", scan_core(), scan_values(1, 1, 130, 2, 1))
+    segments(10_000)
+    for flags in itertools.product((True, False), repeat=4):
+        if sum(flags) % 2:  # every pair of arguments in both states
+            check(f"flags {flags}", scan_core(*flags), scan_values(1, 1, 66, 2, 1))
+    for length in (1, 63, 64, 65, 200):
+        check(f"length {length}", scan_core(), scan_values(1, 2, length, 1, 2))
+    for state in (5, 16):
+        check(f"state {state}", scan_core(), scan_values(1, 1, 10, state, 1))
+    check("18 channels", scan_core(), scan_values(1, 18, 5, 2, 1))  # more than one block
+    check("float64", scan_core(), scan_values(1, 1, 70, 2, 1), torch.float64)
+    for shape in ((2, 3, 5, 2, 3, 2), (1, 13, 6, 2, 2, 1)):
+        check(f"ss2d {shape}", ops.ss2d, ss2d_values(*shape))
+
+
+if __name__ == "__main__":
+    {"quick": quick, "full": full}[sys.argv[1]]()
+    print("equal")
