@@ -143,6 +143,35 @@ def test_another_dataset_is_scored_whole_and_kept_apart(trained: tuple[Run, Run]
     assert run.summary == before
 
 
+def test_seeds_share_their_pictures(tmp_path: Path, trained: tuple[Run, Run]) -> None:
+    """Two seeds on one split: each picture twice, one unit; their ensemble is honest."""
+    from segkit.engine.crossval import Options, train
+
+    recipe = trained[0].recipe
+    short = replace(recipe, train=replace(recipe.train, epochs=1))
+    list(train(short, tmp_path / "run", Options(seeds=2, device="cpu", score=False)))
+    run = open_run(tmp_path / "run")
+    made = evaluate_run(run, ensemble=True, **FAST)
+    assert (made["n"], made["cases"], made["interval"]["units"]) == (12, 24, 12)
+    assert [row["seed"] for row in made["folds"]] == ["0", "1"]
+    assert made["rows"][0]["name"] == "ensemble"
+    assert [len(read_cases(fold.cases_csv)["id"]) for fold in run.folds] == [12, 12]
+
+
+def test_copies_and_patients_are_one_unit(three_classes: Run) -> None:
+    root = Path(three_classes.card["root"])
+    manifest = json.loads((root / "manifest.json").read_text())
+    manifest["items"][0]["group"] = manifest["items"][1]["group"] = "patient"
+    manifest["duplicates"] = [{"one": "p3", "other": "p4", "kind": "near"}]
+    (root / "manifest.json").write_text(json.dumps(manifest))
+    made = evaluate_run(three_classes, **FAST)
+    assert (made["interval"]["unit"], made["interval"]["units"], made["n"]) == ("group", 4, 6)
+    groups = list(read_cases(three_classes.folds[0].cases_csv)["group"])
+    assert groups[0] == groups[1]
+    assert groups[3] == groups[4]
+    assert len(set(groups)) == 4
+
+
 def test_an_ensemble_of_folds_is_refused_on_its_own_set(trained: tuple[Run, Run]) -> None:
     with pytest.raises(UsageError, match="own cross-validation set"):
         evaluate_run(trained[1], ensemble=True, save=False, **FAST)

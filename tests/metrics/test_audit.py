@@ -42,6 +42,13 @@ def test_qtseg_table_one() -> None:
         assert any(text.startswith(f"{name} changes its aggregation") for text in made["table"])
     assert any("ISIC2016: MALUNet, VM-UNetV2 are pooled" in text for text in made["table"])
     assert "impossible" not in verdicts.values()
+    even = [text for text in made["table"] if "looks pooled per fold" in text]
+    assert [text.split(" nearly")[0] for text in even] == [
+        "BUSI: MALUNet",
+        "BUSI: VM-UNetV2",
+        "BKAI: MALUNet",
+        "BKAI: VM-UNetV2",
+    ]
 
 
 def test_qtseg_text_against_its_tables() -> None:

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from segkit import paths
+from segkit.data.groups import groups_of
 from segkit.data.prepare import ensure_prepared
 from segkit.data.protocols import PROTOCOLS
 from segkit.data.sources import all_names
@@ -67,6 +69,11 @@ class Bench:
     scoring: tuple[str, ...] | None
     notes: list[str] = field(default_factory=list)
 
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """Pictures that belong together: patients, tiles of a field, copies."""
+        return groups_of(self.prepared, None)
+
     @property
     def base_tta(self) -> str:
         """The augmentation that belongs to the run's recipe."""
@@ -104,7 +111,7 @@ class Bench:
             evidence=self.scoring is not None,
         )
         wants_original = self.scoring is not None and self.scoring in ((), ("original",))
-        return Plan(wanted, s.at, s.batch, wants_original and s.at == "prepared")
+        return Plan(wanted, s.at, s.batch, wants_original and s.at == "prepared", self.groups)
 
 
 def evaluate_run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -35,6 +35,7 @@ class Plan:
     at: str = "prepared"  # or "original"
     batch: int = BATCH
     original_too: bool = False  # with at = prepared: also Dice and IoU on the original grid
+    groups: Mapping[str, str] = field(default_factory=dict)  # pictures that are not independent
 
 
 def measure_part(
@@ -91,7 +92,7 @@ def _measure(
     items = [prepared.items[row] for row in rows]
     facts = {
         "id": [item["id"] for item in items],
-        "group": [item.get("group") or item["id"] for item in items],
+        "group": [plan.groups.get(item["id"], item["id"]) for item in items],
         "part": [item.get("part") or "" for item in items],
         "cls": [item.get("cls") or "" for item in items],
         "height": [item["height"] for item in items],
