@@ -116,6 +116,7 @@ def prepared_set(
     """The prepared set, made if needed; size and resize come from the protocol unless given."""
     from segkit.data import protocols
     from segkit.data.prepare import prepare as make
+    from segkit.data.store import open_prepared
 
     rule = protocols.protocol(protocol) if protocol else None
     chosen = parse_size(size) if size else (rule.size_for(name) if rule else None) or (256, 256)

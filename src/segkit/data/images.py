@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import struct
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -226,16 +226,13 @@ def binarise(pixels: Pixels) -> NDArray[np.bool_]:
 
 def union(masks: Sequence[Pixels]) -> NDArray[np.uint8]:
     """The union of binary masks: all lesions, all nuclei of a picture."""
-    return _union([binarise(mask) for mask in masks])
+    return _union(binarise(mask) for mask in masks)
 
 
 def half_max(masks: Sequence[Pixels]) -> NDArray[np.uint8]:
     """The union of masks that are cut at half of their own maximum."""
-    cut = []
-    for mask in masks:
-        values = single_channel(mask)
-        cut.append(values > int(values.max(initial=0)) / 2)
-    return _union(cut)
+    grey = (single_channel(mask) for mask in masks)
+    return _union(values > int(values.max(initial=0)) / 2 for values in grey)
 
 
 def classes(masks: Sequence[Pixels]) -> NDArray[np.uint8]:
@@ -249,20 +246,40 @@ def classes(masks: Sequence[Pixels]) -> NDArray[np.uint8]:
 
 def label_map(masks: Sequence[Pixels]) -> NDArray[np.uint16]:
     """Instances 1..n in the order of the files, 0 elsewhere."""
-    labels = np.zeros(masks[0].shape[:2], np.uint16)
+    labels: NDArray[np.uint16] | None = None
     for index, mask in enumerate(masks, start=1):
+        if labels is None:
+            labels = np.zeros(mask.shape[:2], np.uint16)
         labels[binarise(mask)] = index
+    assert labels is not None
     return labels
 
 
-def _union(masks: Sequence[NDArray[np.bool_]]) -> NDArray[np.uint8]:
-    result = masks[0].copy()
-    for mask in masks[1:]:
-        if mask.shape != result.shape:
-            raise SegkitError(
-                "masks of one picture differ in size", f"{mask.shape}, {result.shape}"
-            )
-        result |= mask
+class Stored(Sequence[Pixels]):
+    """Mask files that are decoded when they are looked at, one by one, and not kept."""
+
+    def __init__(self, files: Sequence[bytes], names: Sequence[str]):
+        self.files, self.names = files, names
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+    def __getitem__(self, index: Any) -> Any:
+        return pixels_from(self.files[index], self.names[index])
+
+
+def _union(masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.uint8]:
+    """One mask at a time: a picture may have hundreds."""
+    result: NDArray[np.bool_] | None = None
+    for mask in masks:
+        if result is None:
+            result = mask.copy()
+        elif mask.shape != result.shape:
+            sizes = f"{mask.shape}, {result.shape}"
+            raise SegkitError("masks of one picture differ in size", sizes)
+        else:
+            result |= mask
+    assert result is not None
     return result.astype(np.uint8)
 
 

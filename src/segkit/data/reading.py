@@ -70,9 +70,7 @@ def _read(pair: Pair, root: Path, settings: Settings) -> Read:
     assert pair.image is not None
     image_bytes = (root / pair.image).read_bytes()
     mask_bytes = [(root / file).read_bytes() for file in pair.masks]
-    stored = [
-        images.pixels_from(data, file) for data, file in zip(mask_bytes, pair.masks, strict=True)
-    ]
+    stored = images.Stored(mask_bytes, pair.masks)
     mask = images.decoder(pair.decode)(stored)
     least = (settings.size[0] * REDUCE, settings.size[1] * REDUCE)
     picture = images.image_from(image_bytes, match=mask.shape, at_least=least, name=pair.image)
@@ -134,7 +132,7 @@ def _sha256_of(files: list[bytes]) -> str:
     return hashlib.sha256(b"".join(hashlib.sha256(data).digest() for data in files)).hexdigest()
 
 
-def _oddities(pair: Pair, mask: NDArray[np.uint8], stored: list[images.Pixels]) -> Any:
+def _oddities(pair: Pair, mask: NDArray[np.uint8], stored: images.Stored) -> Any:
     """What is worth a look: empty, full, inverted masks, values below the threshold, files not
     taken.
     """

@@ -97,7 +97,8 @@ class PreparedSet:
             return np.array(self.masks[self.index(name)])
         root = paths.raw(self.name)
         decode = images.decoder(item["decode"])
-        mask = decode([images.pixels_from(_bytes(root / file), file) for file in item["masks"]])
+        files = [_bytes(root / file) for file in item["masks"]]
+        mask = decode(images.Stored(files, item["masks"]))
         if self.manifest["options"].get("classes") == "binary":
             mask = (mask > 0).astype(np.uint8)
         return mask
