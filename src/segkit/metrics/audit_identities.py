@@ -19,6 +19,7 @@ EPSILON = 1e-9
 EVEN = 0.3  # a spread over images below this share of 1 - D is smaller than networks show
 SLACK = 3.0  # roundings by which the implied prevalence may be off: pooled over folds is not exact
 FOLDS = 0.005  # how far below 2PR / (P + R) the mean over folds of pooled Dice may lie
+WIDE = 0.05  # spread over images above which precision and recall differ visibly
 Interval = tuple[float, float]
 
 
@@ -49,7 +50,7 @@ def judge(row: Row) -> Judged:
     findings = [*_range(row), *_bounds(row)]
     impossible = bool(findings)
     verdict, spread = _aggregation(row)
-    extra = [] if impossible else _contradictions(row, verdict)
+    extra = [] if impossible else _contradictions(row, verdict, spread)
     if impossible:
         verdict = "impossible"
     prevalence = _prevalence(row) if verdict == "pooled" else None
@@ -158,7 +159,7 @@ def _between(acc: Cell, sen: Cell, spe: Cell) -> bool:
     return low <= acc.value + acc.half and acc.value - acc.half <= high
 
 
-def _contradictions(row: Row, verdict: str) -> list[str]:
+def _contradictions(row: Row, verdict: str, spread: float | None) -> list[str]:
     """Figures of one row that cannot come from one aggregation."""
     get = row.cells.get
     dice, iou, pre, sen = get("dice"), get("iou"), get("pre"), get("sen")
@@ -174,7 +175,7 @@ def _contradictions(row: Row, verdict: str) -> list[str]:
         equal = low - dice.half <= dice.value <= high + dice.half
         if verdict == "pooled" and dice.value + dice.half < low - FOLDS:
             found.append("Dice and IoU are pooled, precision and recall are not")
-        if verdict == "per-image" and equal:
+        if verdict == "per-image" and equal and (spread or 0.0) > WIDE:
             found.append("Dice and IoU are per image, but Dice is exactly 2PR / (P + R)")
     if verdict == "pooled" and acc and sen and spe and not _between(acc, sen, spe):
         found.append("pooled accuracy lies outside sensitivity and specificity")
