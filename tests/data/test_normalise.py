@@ -61,6 +61,7 @@ def test_padding_stays_zero_in_ycrcb(pictures):
     assert not converted[:, 9:].any()
     assert not converted[:, :, 7:].any()
     assert converted[0, 2, 2].tolist() == [0, 128, 128]
+    np.testing.assert_array_equal(convert_colour(torch.from_numpy(padded), "ycrcb"), converted)
 
 
 def test_unknown_rule_is_refused(pictures):

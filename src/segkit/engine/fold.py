@@ -277,6 +277,11 @@ class Fold:
             resident=self.training.resident,
         )
 
+    def news(self) -> Iterator[dict[str, Any]]:
+        """What there is to say since the last time (how compiling went)."""
+        while self.notes:
+            yield self._event("note", text=self.notes.pop(0))
+
     def tick(self, epoch: int, batch: Batch, state: Progress) -> dict[str, Any]:
         """One step, for a live display."""
         return self._event(

@@ -33,6 +33,7 @@ def resolve(
 ) -> Request:
     """The recipe that is asked for, checked: names, types, contradictions, sizes."""
     value = build.architecture(architecture)
+    build.require(value)
     given = {name: _given(section) for name, section in (flags or {}).items()}
     notes: list[str] = []
     data = _choose(given.get("data", {}).get("name") or _data_of(recipe, assignments))

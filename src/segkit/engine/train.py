@@ -29,6 +29,7 @@ def train_fold(job: Job, stop: Stop) -> Iterator[dict[str, Any]]:
         if state.exhausted(recipe.train.early_stop):
             break
         forward = fold.begin_epoch(epoch)
+        yield from fold.news()
         begun = time.perf_counter()
         for batch in fold.training.epoch(epoch, start=state.step):
             set_rate(fold.optimizer, fold.schedule.at(epoch, (batch.index + 1) / steps))

@@ -50,7 +50,9 @@ def _counted(logits: Tensor, mask: Tensor, threshold: float) -> tuple[Counts, Te
     if classes == 2:
         return counts(shares[:, 1] > shares[:, 0], mask), _soft(foreground, mask > 0)
     found = class_counts(logits.argmax(1), mask, classes)
-    parts = (torch.as_tensor(part[:, 1:]) for part in (found.tp, found.fp, found.fn, found.tn))
+    parts = (
+        torch.from_numpy(np.array(part[:, 1:])) for part in (found.tp, found.fp, found.fn, found.tn)
+    )
     return Counts(*parts), _soft(foreground, mask > 0)
 
 
