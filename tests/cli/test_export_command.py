@@ -20,6 +20,7 @@ def test_json_is_the_report(capsys, tmp_path):
     assert "untrained" in captured.err
 
 
+@pytest.mark.slow
 def test_a_bound_that_cannot_be_met_leaves_nothing(capsys, tmp_path):
     pytest.importorskip("onnxscript")
     words = ["export", "unet", "--to", "onnx", "--out", str(tmp_path / "new"), *SMALL]

@@ -165,6 +165,18 @@ def test_real_pictures_are_compared_too(subject):
     assert cases[-1].shape == (3, 3, 64, 64)
 
 
+def test_the_truth_is_compared_where_it_is_known(subject, exporter, tmp_path):
+    images = pictures(subject)[0][1]
+    masks = (images.mean(-1) < 127.5).astype(np.uint8)
+    masks[:, ::2] = 0  # half of each mask
+    exporter(0.0)
+    report = export(replace(subject, images=images, masks=masks), "num", tmp_path)
+    found = report["dice_with_truth"]
+    assert found["pictures"] == 1
+    assert found["network"] == found["file"] == pytest.approx(2 / 3, abs=0.03)
+    assert export(subject, "num", tmp_path)["dice_with_truth"] is None
+
+
 def test_a_network_of_one_size_is_checked_at_three_batches(subject):
     fixed = replace(subject, card=CARD | {"fixed_size": True})
     assert [images.shape[:3] for _, images in pictures(fixed)] == [

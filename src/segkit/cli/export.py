@@ -83,6 +83,12 @@ def _show(report: dict[str, Any]) -> None:
         for case in report["cases"]
     ]
     console.table(columns, rows, title="against the network", right=columns[2:])
+    truth = report["dice_with_truth"]
+    if truth:
+        console.say(
+            f"Dice with the truth on {truth['pictures']} validation pictures: "
+            f"network {truth['network']:.4f}, file {truth['file']:.4f}"
+        )
     console.say(f"{report['file']}: {report['bytes'] / 1e6:.2f} MB{_graph(report)}")
 
 

@@ -16,7 +16,7 @@ import torch
 
 from segkit import paths, plugins
 from segkit.api import Exporter, resolve
-from segkit.engine.export_gate import BOUNDS, Bounds, Runner, as_rows, check
+from segkit.engine.export_gate import BOUNDS, Bounds, Runner, against_truth, as_rows, check
 from segkit.engine.export_subject import Subject, with_preprocessing
 from segkit.engine.profile import versions
 from segkit.errors import MissingExtra, SegkitError, UsageError
@@ -77,8 +77,10 @@ def export(subject: Subject, name: str, out: Path, options: Options = Options())
         work = Path(folder) / target.name
         facts = file_format.write(subject, work, options)
         bounds = bounds_for(options)
-        cases = check(subject, file_format.load(work, options), bounds)
+        runner = file_format.load(work, options)
+        cases = check(subject, runner, bounds)
         report = _report(subject, exporter, target, facts, bounds) | {"cases": as_rows(cases)}
+        report["dice_with_truth"] = against_truth(subject, runner)
         report["bytes"] = _bytes(Path(folder))
         report |= {"sha256": paths.sha256(work)} if work.is_file() else {}
         _move(Path(folder), target.parent)

@@ -120,6 +120,16 @@ def compare(subject: Subject, runner: Runner, name: str, images: np.ndarray) -> 
     )
 
 
+def against_truth(subject: Subject, runner: Runner) -> dict[str, Any] | None:
+    """Mean foreground Dice with the ground truth of the validation pictures: network and file."""
+    if subject.images is None or subject.masks is None:
+        return None
+    inputs, threshold = subject.inputs(subject.images), subject.card["threshold"]
+    network = _dice(masks_of(subject.logits(inputs), threshold), subject.masks)
+    found = _dice(masks_of(runner(inputs), threshold), subject.masks)
+    return {"pictures": len(subject.masks), "network": network, "file": found}
+
+
 def masks_of(logits: np.ndarray, threshold: float) -> np.ndarray:
     """Class indices, by the rule that predict uses."""
     return masks_from(probabilities_of(logits), threshold)
