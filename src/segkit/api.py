@@ -80,12 +80,14 @@ class Architecture:
     weights: Lazy | None = None  # the original checkpoint layout, see segkit.engine.weights
     # parameters that optim.decay = "weights" spares besides norms and biases
     no_decay: tuple[str, ...] = ("A_log", "A_logs", "D", "Ds", "scale", "gamma")
+    requires: tuple[str, ...] = ()  # import names outside the core, looked up before work starts
+    extra: str = ""  # the extra that brings them
     notes: tuple[str, ...] = ()  # shown by `plugins show`
 
 
 @dataclass(frozen=True)
 class Loss:
-    """A loss: `make(config)` gives a callable `(logits (B,K,H,W), mask (B,H,W) int64) -> scalar`."""
+    """A loss: `make(config)` gives a function `(logits (B,K,H,W), mask (B,H,W)) -> scalar`."""
 
     name: str
     summary: str

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.util
+import sys
 import tomllib
 from collections.abc import Mapping, Sequence
 from importlib import resources
@@ -10,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit import plugins
 from segkit.api import Architecture, resolve
-from segkit.errors import unknown
+from segkit.errors import MissingExtra, unknown
 from segkit.recipe import Recipe, fill, from_dict, merge, parse_set, read_settings
 
 if TYPE_CHECKING:
@@ -35,8 +37,31 @@ def create(name: str, **config: Any) -> nn.Module:
 
 def build(name: str, config: Any) -> nn.Module:
     """Build a network from its complete config."""
-    network: nn.Module = resolve(architecture(name).make)(config)
+    value = architecture(name)
+    require(value)
+    network: nn.Module = resolve(value.make)(config)
     return network
+
+
+def missing(value: Architecture) -> list[str]:
+    """The packages outside the core that the network needs and that are not there."""
+    return [name for name in value.requires if not _found(name)]
+
+
+def _found(module: str) -> bool:
+    """Whether a module can be found; a broken parent package counts as not."""
+    if module in sys.modules:
+        return sys.modules[module] is not None
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ImportError:
+        return False
+
+
+def require(value: Architecture) -> None:
+    """Raise before any work if the network needs a package that is not there."""
+    for name in missing(value):
+        raise MissingExtra(name, value.extra, f"the architecture '{value.name}'")
 
 
 def config_dict(config: Any) -> dict[str, Any]:

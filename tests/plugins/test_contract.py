@@ -15,7 +15,7 @@ def networks():
         yield pytest.param(name, marks=[pytest.mark.slow] if slow else [])
 
 
-@pytest.mark.parametrize("name", networks())
+@pytest.mark.parametrize("name", list(networks()))
 def test_architectures(name):
     assert_passes(check_architecture(name))
 

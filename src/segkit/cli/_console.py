@@ -167,7 +167,7 @@ class _PlainTicker(Ticker):
 
     def __init__(self, label: str, total: float | None, unit: str):
         self.label, self.goal, self.unit = label, total, unit
-        self.done = 0.0
+        self.done = self.shown = 0.0
         self.begun = self.said = time.monotonic()
 
     def advance(self, amount: float = 1) -> None:
@@ -182,11 +182,11 @@ class _PlainTicker(Ticker):
         self.goal = amount
 
     def close(self) -> None:
-        if self.said > self.begun:
+        if self.said > self.begun and self.done > self.shown:
             self._say()
 
     def _say(self) -> None:
-        self.said = time.monotonic()
+        self.said, self.shown = time.monotonic(), self.done
         of = f"/{_amount(self.goal, self.unit)}" if self.goal else ""
         seconds = self.said - self.begun
         sys.stderr.write(f"{self.label}: {_amount(self.done, self.unit)}{of} ({seconds:.0f} s)\n")

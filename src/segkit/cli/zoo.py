@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from segkit import paths, plugins
+from segkit import build, paths, plugins
 from segkit.cli import _console
 
 COLUMNS = ("name", "year", "params M", "GMACs", "scan M", "GFLOPs", "CPU ms", "published", "Dice")
@@ -21,7 +21,7 @@ def command(
     markdown: Annotated[Path | None, typer.Option(help="Write the docs page.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
-    """All networks side by side: parameters, multiply-adds, scan, FLOPs, latency, published rows.
+    """All networks that can run here: parameters, operations, latency, published rows.
 
     Example: segkit zoo --plot zoo.svg
     """
@@ -29,7 +29,9 @@ def command(
 
     asked = names or plugins.names("architectures")
     for name in asked:
-        plugins.get("architectures", name)
+        value = plugins.get("architectures", name)
+        if names:
+            build.require(value)
     square = None if size == "paper" else parse_size(size)
     rows = _survey(asked, square, latency)
     if plot:

@@ -26,7 +26,9 @@ def survey(
 ) -> Iterator[dict[str, Any]]:
     """A row per architecture, at one size or (None) at each paper's own."""
     for name in names or plugins.names("architectures"):
-        yield row(build.architecture(name), size, latency)
+        value = build.architecture(name)
+        if not build.missing(value):
+            yield row(value, size, latency)
 
 
 def row(value: Architecture, size: tuple[int, int] | None, latency: bool) -> dict[str, Any]:

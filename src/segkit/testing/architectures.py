@@ -20,6 +20,9 @@ def check_architecture(architecture: str | Architecture, config: Any = None) -> 
     """All checks of one network, with its default config or the one given."""
     value = build.architecture(architecture) if isinstance(architecture, str) else architecture
     suite = Suite(value, config if config is not None else value.config())
+    absent = build.missing(value)
+    if absent:
+        return iter([Outcome(value.name, f"left out: it needs {', '.join(absent)}", True)])
     return run_checks(value.name, suite.checks())
 
 
