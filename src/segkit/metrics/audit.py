@@ -114,14 +114,16 @@ def _too_even(group: Sequence[Judged]) -> list[str]:
     if len(known) < LEAST_ROWS or statistics.median(known) <= 3 * EVEN:
         return []
     limit = statistics.median(known) / 3
+    median = statistics.median(one.spread for one in group if one.spread is not None)
     found = []
     for one in group:
         ratio = ratios.get(one.row.name)
-        if one.verdict == "undecided" and ratio is not None and ratio < limit:
+        even = ratio is not None and ratio < limit and (one.spread or 0) < median / 3
+        if one.verdict == "undecided" and even:
             found.append(
                 f"{one.row.name} nearly obeys the pooled identity (implied spread "
                 f"{100 * (one.spread or 0):.1f} points, the other rows' median is "
-                f"{_median_spread(group):.1f}): it looks pooled per fold, the others per image"
+                f"{100 * median:.1f}): it looks pooled per fold, the others per image"
             )
     return found
 
@@ -129,10 +131,6 @@ def _too_even(group: Sequence[Judged]) -> list[str]:
 def _ratio(one: Judged) -> float | None:
     dice = one.row.cells.get("dice")
     return None if dice is None or one.spread is None else one.spread / max(1 - dice.value, 1e-6)
-
-
-def _median_spread(group: Sequence[Judged]) -> float:
-    return 100 * statistics.median(one.spread for one in group if one.spread is not None)
 
 
 def _prevalences(group: Sequence[Judged]) -> list[str]:
@@ -163,11 +161,16 @@ def _repeated(group: Sequence[Judged]) -> list[str]:
         texts = tuple(cell.text for cell in row.cells.values())
         if row.name in seen and texts != tuple(c.text for c in seen[row.name].cells.values()):
             found.append(f"{row.name} stands twice, with different figures")
-        elif row.name not in seen and len(texts) >= 3 and texts in figures:
+        elif row.name not in seen and _is_fine(row) and texts in figures:
             found.append(f"{figures[texts]} and {row.name} have the same figures in every column")
         seen.setdefault(row.name, row)
         figures.setdefault(texts, row.name)
     return found
+
+
+def _is_fine(row: Row) -> bool:
+    """Three figures or more, to a hundredth of a percent: equal by chance they are not."""
+    return len(row.cells) >= 3 and all(cell.half < 6e-5 for cell in row.cells.values())
 
 
 def _rows_that_change(judged: Sequence[Judged]) -> list[str]:

@@ -19,6 +19,7 @@ EPSILON = 1e-9
 EVEN = 0.3  # a spread over images below this share of 1 - D is smaller than networks show
 SLACK = 3.0  # roundings by which the implied prevalence may be off: pooled over folds is not exact
 FOLDS = 0.005  # how far below 2PR / (P + R) the mean over folds of pooled Dice may lie
+BLUR = 0.0005  # rounding above which an equality says nothing
 WIDE = 0.05  # spread over images above which precision and recall differ visibly
 Interval = tuple[float, float]
 
@@ -175,7 +176,8 @@ def _contradictions(row: Row, verdict: str, spread: float | None) -> list[str]:
         equal = low - dice.half <= dice.value <= high + dice.half
         if verdict == "pooled" and dice.value + dice.half < low - FOLDS:
             found.append("Dice and IoU are pooled, precision and recall are not")
-        if verdict == "per-image" and equal and (spread or 0.0) > WIDE:
+        fine = high - low + 2 * dice.half < BLUR
+        if verdict == "per-image" and equal and fine and (spread or 0.0) > WIDE:
             found.append("Dice and IoU are per image, but Dice is exactly 2PR / (P + R)")
     if verdict == "pooled" and acc and sen and spe and not _between(acc, sen, spe):
         found.append("pooled accuracy lies outside sensitivity and specificity")
