@@ -259,6 +259,34 @@ def test_published_rows_are_hollow():
     assert radii[1] > radii[0]
 
 
+def test_many_published_rows_are_named_by_pointing_only():
+    points = [charts.Point(f"paper{i}", 1 + i, 0.8, 1.0, published=True) for i in range(6)]
+    svg = charts.bubbles([*points, charts.Point("ours", 2.0, 0.7, 1.0)])
+    assert "ours</text>" in svg
+    assert "paper1" not in svg
+    assert svg.count("<circle") == 7
+
+
+def test_several_datasets_are_a_matrix(runs, tmp_path):
+    shutil.copytree(runs["narrow"], tmp_path / "abroad")
+    card = paths.read_json(tmp_path / "abroad" / "data.json")
+    paths.write_json(tmp_path / "abroad" / "data.json", {**card, "name": "elsewhere"})
+    page = write_report([runs["wide"], tmp_path / "abroad"], tmp_path).read_text()
+    assert "Networks and datasets" in page
+    table = page.split("Networks and datasets", 1)[1].split("</table>")[0]
+    assert re.findall(r'<th scope="col">(\w+)</th>', table) == ["Network", "demo", "elsewhere"]
+    assert len(re.findall(r"0\.\d{4}<br>", table)) == 2
+    assert "cannot be told apart" not in page.split('id="words"')[0].split('id="runs"')[1]
+
+
+def test_a_page_that_would_be_too_large_shows_fewer_cases(runs, tmp_path, monkeypatch):
+    full = write_report([runs["wide"]], tmp_path / "full.html").read_text()
+    monkeypatch.setattr("segkit.report.page.LIMIT", len(full.encode()) - 1)
+    cut = write_report([runs["wide"]], tmp_path / "cut.html").read_text()
+    assert full.count('class="zoom"') == 36
+    assert 0 < cut.count('class="zoom"') < 36
+
+
 def test_the_json_form_has_numbers(runs, capsys):
     from segkit.cli import run
 

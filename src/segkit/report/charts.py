@@ -12,6 +12,7 @@ import pygal
 from pygal.style import Style
 
 COLOURS = 7  # --c0 … --c6 in the page's style sheet
+NAMED = 4  # more published bubbles than this would write over each other: pointing at one names it
 DASHES = ("", "7,3", "2,3", "9,3,2,3")
 
 
@@ -106,12 +107,18 @@ def bubbles(points: Sequence[Point]) -> str:
             value_formatter=lambda y: f"{y:.3f}",
         )
     )
+    crowded = len(drawn) - len(own) > NAMED
     for point, log in zip(drawn, logs, strict=True):
-        chart.add(point.name, [_bubble(point, log)])
+        chart.add(point.name, [_bubble(point, log, named=not (crowded and point.published))])
     return _svg(chart, "bubbles")
 
 
-def _bubble(point: Point, log: float) -> dict[str, Any]:
+def title_of(point: Point) -> str:
+    """The name under which a bubble is shown."""
+    return f"{point.name} (published)" if point.published else point.name
+
+
+def _bubble(point: Point, log: float, named: bool) -> dict[str, Any]:
     radius = 4 + 3.2 * math.sqrt(point.params) if math.isfinite(point.params) else 4
     look = (
         "fill:none;stroke-width:2;stroke-dasharray:3,2" if point.published else "fill-opacity:.55"
@@ -119,7 +126,7 @@ def _bubble(point: Point, log: float) -> dict[str, Any]:
     cost = f"{point.gflops:.3g} GFLOPs, {point.params:.2f} M parameters"
     return {
         "value": (log, point.dice),
-        "label": f"{point.name} (published)" if point.published else point.name,
+        "label": title_of(point) if named else "",
         "node": {"r": min(radius, 34), "style": look},
         "formatter": lambda _: f"Dice {point.dice:.4f}, {cost}{point.note}",
     }
@@ -129,10 +136,11 @@ def _log_ticks(logs: Sequence[float]) -> list[float]:
     """1, 2, 5 in each decade that the values touch."""
     if not logs:
         return [0.0]
-    steps = [math.log10(m) + d for d in range(-4, 6) for m in (1, 2, 5)]
+    # a hair above the power of ten: pygal would draw a second axis through 0, at 1 GFLOP
+    steps = [math.log10(m) + d + 1e-9 for d in range(-4, 6) for m in (1, 2, 5)]
     low, high = min(logs), max(logs)
     inside = [step for step in steps if low - 0.32 <= step <= high + 0.32]
-    return inside if len(inside) <= 9 else [s for s in inside if abs(s - round(s)) < 1e-9]
+    return inside if len(inside) <= 9 else [s for s in inside if abs(s - round(s)) < 1e-6]
 
 
 def _room(values: Sequence[float], low: float = 0.0, high: float = 1.0) -> tuple[float, float]:

@@ -104,7 +104,8 @@ def _lead(entries: Sequence[Entry]) -> str:
 
 def _charts(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     makers = (_bubbles, _dice_curves, _loss_curves, _distribution, _calibration)
-    return [chart for maker in makers if (chart := maker(entries)) is not None]
+    found = [chart for maker in makers if (chart := maker(entries)) is not None]
+    return [{"names": [name for name, _ in chart["series"]], **chart} for chart in found]
 
 
 def _bubbles(entries: Sequence[Entry]) -> dict[str, Any] | None:
@@ -123,11 +124,12 @@ def _bubbles(entries: Sequence[Entry]) -> dict[str, Any] | None:
         return None
     caption = "Up is better, left is cheaper; area of a bubble: number of parameters."
     if printed:
-        caption += " Hollow: as published, on other splits, with other counts of FLOPs."
+        caption += " Hollow: published, on other splits, FLOPs counted otherwise; point at one."
     return {
         "title": "Score against cost",
         "svg": charts.bubbles([*printed, *own]),
         "series": [],
+        "names": [charts.title_of(point) for point in (*printed, *own)],
         "summary": "; ".join(f"{p.name}: {p.dice:.3f} at {p.gflops:.2f} GFLOPs" for p in own),
         "caption": caption,
     }

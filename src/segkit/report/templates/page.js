@@ -58,7 +58,7 @@ const place = (event) => {
   const names = JSON.parse(mark.closest(".chart").dataset.series || "[]");
   const number = [...(mark.closest("[class*='serie-']")?.classList ?? [])].find((c) => /^serie-\d+$/.test(c));
   const name = number && names[Number(number.slice(6))];
-  tip.textContent = [text("x_label"), name, mark.querySelector("desc.label")?.textContent, text("value")].filter(Boolean).join(" · ");
+  tip.textContent = [name, text("x_label"), text("value")].filter(Boolean).join(" · ");
   tip.style.left = Math.min(event.clientX + 14, innerWidth - tip.offsetWidth - 8) + "px";
   tip.style.top = Math.min(event.clientY + 14, innerHeight - tip.offsetHeight - 8) + "px";
 };
