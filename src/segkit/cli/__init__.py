@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from segkit import plugins
+from segkit import plugins as registry  # a command of that name lives beside this file
 from segkit.api import Stage, resolve
 from segkit.errors import SegkitError, UsageError, unknown
 
@@ -71,7 +71,7 @@ def build_app(words: Sequence[str]) -> Callable[..., Any]:
         epilog=EPILOG,
     )
     called = _called(words)
-    stages = plugins.names("stages")
+    stages = registry.names("stages")
     if called is not None and called not in stages:
         raise unknown("command", called, stages)
     for name in _in_order(stages):
@@ -124,7 +124,7 @@ def _register(app: Any, name: str, load: bool) -> None:
         return
     import typer
 
-    stage = plugins.get("stages", name)
+    stage = registry.get("stages", name)
     command = resolve(stage.command)
     if isinstance(command, typer.Typer):
         app.add_typer(command, name=name, help=stage.summary, rich_help_panel=stage.panel)
@@ -135,7 +135,7 @@ def _register(app: Any, name: str, load: bool) -> None:
 def _summary(name: str) -> Stage:
     """A stage's description, or the reason why there is none."""
     try:
-        value: Stage = plugins.get("stages", name)
+        value: Stage = registry.get("stages", name)
     except SegkitError as error:
         return Stage(name, f"unavailable: {error.why}", _not_loaded, "Unavailable")
     return value

@@ -187,13 +187,14 @@ class _PlainTicker(Ticker):
 
     def _say(self) -> None:
         self.said, self.shown = time.monotonic(), self.done
-        of = f"/{_amount(self.goal, self.unit)}" if self.goal else ""
         seconds = self.said - self.begun
-        sys.stderr.write(f"{self.label}: {_amount(self.done, self.unit)}{of} ({seconds:.0f} s)\n")
+        amount = _amount(self.done, self.goal, self.unit)
+        sys.stderr.write(f"{self.label}: {amount} ({seconds:.0f} s)\n")
         sys.stderr.flush()
 
 
-def _amount(value: float, unit: str) -> str:
-    if unit == "B":
-        return f"{value / 1e6:.1f} MB"
-    return f"{value:.0f}{' ' + unit if unit else ''}"
+def _amount(done: float, goal: float | None, unit: str) -> str:
+    """`12/40 pictures`, or megabytes for bytes."""
+    scale, digits, shown = (1e6, 1, "MB") if unit == "B" else (1, 0, unit)
+    of = f"/{goal / scale:.{digits}f}" if goal else ""
+    return f"{done / scale:.{digits}f}{of} {shown}".rstrip()
