@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -166,9 +168,8 @@ class CrossAttentionFusion(nn.Module):
         return self.softmax(scores.flatten(1)).view_as(scores)
 
 
-def cross_attention(query: Tensor, key: Tensor, softmax: nn.Module | object) -> Tensor:
+def cross_attention(query: Tensor, key: Tensor, softmax: Callable[[Tensor], Tensor]) -> Tensor:
     """A = softmax(Q K^T / sqrt(N)); (A Q + Q) + (A K + K), for Q and K (B,C,N)."""
-    assert callable(softmax)
     # scaled before the product: a sum over N in float16 would overflow
     attention = softmax((query * query.shape[-1] ** -0.5) @ key.transpose(1, 2))  # B,C,C
     return (attention @ query + query) + (attention @ key + key)

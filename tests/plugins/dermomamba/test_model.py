@@ -17,7 +17,7 @@ def parameters(module):
     return sum(p.numel() for p in module.parameters())
 
 
-def ss2d(d, inner=None):
+def ss2d(d):
     return 6 * d * d + 424 * d + 16 * d * -(-d // 16)
 
 
