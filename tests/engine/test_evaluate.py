@@ -320,6 +320,15 @@ def test_each_class_is_scored(three_classes: Run) -> None:
     assert made["classes"]["mean"]["dice_image"]["mean"] == pytest.approx(both.mean())
 
 
+def test_other_classes_are_scored_as_foreground(
+    three_classes: Run, trained: tuple[Run, Run]
+) -> None:
+    made = evaluate_run(trained[0], data=three_classes.card["root"], save=False, **FAST)
+    assert made["data"] == "polyps"
+    assert made["classes"] == {}
+    assert any("2 classes, polyps has 3" in note for note in made["notes"])
+
+
 def test_padding_is_scored_on_the_canvas_only(three_classes: Run) -> None:
     """48x64 pictures fill 24 of 32 rows; what is predicted below them counts on QTSeg's canvas."""
     made = evaluate_run(three_classes, protocol="qtseg", **FAST)

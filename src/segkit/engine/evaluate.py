@@ -75,6 +75,12 @@ class Bench:
         return groups_of(self.prepared, None)
 
     @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that are scored one by one: those that run and set have in common."""
+        same = len(self.run.card["classes"]) == len(self.prepared.classes)
+        return self.prepared.classes if same else (*self.prepared.classes[:1], "foreground")
+
+    @property
     def base_tta(self) -> str:
         """The augmentation that belongs to the run's recipe."""
         return self.run.recipe.evaluate.tta
@@ -107,7 +113,7 @@ class Bench:
             tolerance=s.tolerance,
             engine=s.engine,  # type: ignore[arg-type]
             extras=_extras(self.prepared.name) if s.extras is None else s.extras,
-            classes=self.prepared.classes,
+            classes=self.classes,
             evidence=self.scoring is not None,
         )
         wants_original = self.scoring is not None and self.scoring in ((), ("original",))
@@ -133,7 +139,7 @@ def evaluate_run(
     ticker = _Ticker(progress, bench)
     columns = _all_folds(bench, bench.base_tta, ticker)
     draws = resampler(columns, settings.resamples, settings.interval)
-    made = document(_head(bench), columns, bench.prepared.classes, bench.scoring, draws)
+    made = document(_head(bench), columns, bench.classes, bench.scoring, draws)
     made["rows"] = _rows(bench, columns, ticker)
     if settings.tune:
         made["tuned"] = _tuned(bench)
