@@ -214,7 +214,7 @@ def convert(hint: Any, value: Any, dotted: str) -> Any:
     if origin is tuple:
         return _convert_tuple(arguments, value, dotted)
     if dataclasses.is_dataclass(hint):
-        return _convert_nested(hint, value, dotted)
+        return _convert_nested(typing.cast(type, hint), value, dotted)
     if origin in (dict, Mapping) or hint is dict:
         return _expect(dict, value, dotted)
     return _convert_scalar(hint, value, dotted)
@@ -278,7 +278,7 @@ def merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     for key, value in over.items():
         old = result.get(key)
         both = isinstance(value, Mapping) and isinstance(old, Mapping)
-        result[key] = merge(old, value) if both else value
+        result[key] = merge(typing.cast("dict[str, Any]", old), value) if both else value
     return result
 
 

@@ -60,7 +60,7 @@ def test_a_failing_compiler_falls_back_with_a_reason(monkeypatch):
 def test_the_trial_leaves_no_trace(monkeypatch):
     monkeypatch.setattr(torch, "compile", lambda module: module)
     module, random = Two(), torch.get_rng_state()
-    found, note = precision.compiled(module, (2, 1, 8, 8), CPU)
+    _, note = precision.compiled(module, (2, 1, 8, 8), CPU)
     assert note == "compiled"
     assert module.body[1].num_batches_tracked == 0
     assert module.body[0].weight.grad is None

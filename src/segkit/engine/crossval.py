@@ -100,8 +100,15 @@ def _train(recipe: Recipe, out: Path, options: Options, device: torch.device) ->
 
 def _prepared(recipe: Recipe, options: Options, say: Callable[[str], None]) -> PreparedSet:
     """The prepared set; one process makes it, the others wait."""
+    ticker = options.prepare_progress
+
+    def tell(text: str) -> None:
+        say(text)
+        if ticker:
+            ticker.describe(text)
+
     if distributed.is_main():
-        ensure_prepared(recipe.data.name, recipe.data, None, options.prepare_progress, say)
+        ensure_prepared(recipe.data.name, recipe.data, None, ticker, tell)
     distributed.wait()
     return open_prepared(ensure_prepared(recipe.data.name, recipe.data))
 

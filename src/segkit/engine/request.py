@@ -220,7 +220,15 @@ def resolve_for_run(
             _same_architecture(found, architecture, kept)
             return Request(found, [f"resuming {kept} under its own recipe"]), kept
     asked = resolve(architecture, recipe, flags, assignments)
+    _present(str(asked.recipe.data.name))
     return asked, folder(asked.recipe, out, resume)
+
+
+def _present(data: str) -> None:
+    """Raw files (or drawn pictures) must be here before anything heavy is loaded."""
+    if Path(data).is_dir() or sources.is_builtin(data) or sources.source(data) is not None:
+        return
+    raise UsageError(f"{data} is not on this machine", None, f"Run: segkit data fetch {data}")
 
 
 def _same_architecture(recipe: Recipe, name: str, run: Path) -> None:
