@@ -95,7 +95,12 @@ ARCHITECTURE = Architecture(
     },
     cards={f"qtseg-{name}": f"segkit_qtseg:card_{name}.toml" for name in CARDS},
     paper_counter=("fvcore flops + activations", "segkit_qtseg.counter:count"),
+    maps="attention",
     weights="segkit_qtseg.layout:LAYOUTS",
+    notes=(
+        "The published FLOPs add activations to multiply-adds; `profile` shows both apart.",
+        "No pretrained encoder is bundled: `segkit weights import qtseg FILE --out DIR`.",
+    ),
 )
 
 CE_DICE = Loss(

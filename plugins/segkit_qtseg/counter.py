@@ -54,18 +54,8 @@ class _Watch(TorchDispatchMode):
 
 def count(network: nn.Module, size: tuple[int, int]) -> int:
     """Operations plus activations of one image of `size`, as the paper prints."""
-    return fvcore_flops(network, size) + fvcore_activations(network, size)
-
-
-def fvcore_flops(network: nn.Module, size: tuple[int, int]) -> int:
-    """Multiply-adds, norms and resizes."""
     seen = look(network, size)
-    return seen.macs + seen.others
-
-
-def fvcore_activations(network: nn.Module, size: tuple[int, int]) -> int:
-    """Values written by convolutions, linear layers and matrix products."""
-    return look(network, size).activations
+    return seen.macs + seen.others + seen.activations
 
 
 def look(network: nn.Module, size: tuple[int, int]) -> Seen:

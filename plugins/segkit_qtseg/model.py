@@ -6,6 +6,8 @@ Medical Image Segmentation", arXiv 2412.17241. Written from the published descri
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -39,6 +41,23 @@ class QTSeg(nn.Module):
         """Image (B,3,H,W) -> logits (B,K,H,W)."""
         return run_padded(self._segment, image, self.multiple)
 
+    def attention(self, image: Tensor) -> dict[str, Tensor]:
+        """The spatial gate of each level's last block, {"SAM /8": (B,1,h,w), …}, for plots."""
+        stages = enumerate(self.decoder.stages)
+        gated = {f"SAM /{8 * 2**level}": _last_gate(stage) for level, stage in stages}
+        convs = {name: conv for name, conv in gated.items() if conv is not None}
+
+        def gates_of(padded: Tensor) -> tuple[Tensor, ...]:
+            seen: dict[nn.Module, Tensor] = {}
+            with ExitStack() as hooks:
+                for conv in convs.values():
+                    keep = partial(_keep_output, seen)
+                    hooks.callback(conv.register_forward_hook(keep).remove)
+                self.decoder.refine(self._features(padded))
+            return tuple(torch.sigmoid(seen[conv]) for conv in convs.values())
+
+        return dict(zip(convs, run_padded(gates_of, image, self.multiple), strict=True))
+
     def embed(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Class tokens (B,K,C0) and mask embedding (B,C0,H/2,W/2); sides are multiples of 32."""
         return self.decoder(self._features(image))
@@ -51,6 +70,19 @@ class QTSeg(nn.Module):
     def _segment(self, image: Tensor) -> Tensor:
         low = self.decoder.logits(self._features(image))
         return F.interpolate(low, size=image.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def _last_gate(stage: nn.Module) -> nn.Module | None:
+    """The convolution that makes the last block's spatial gate; two-way blocks have none."""
+    assert isinstance(stage, Stage)
+    block = stage.blocks[-1]
+    return block.sam.conv if isinstance(block, DMABlock) else None
+
+
+def _keep_output(
+    seen: dict[nn.Module, Tensor], module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor
+) -> None:
+    seen[module] = output
 
 
 def build(config: QTSegConfig) -> QTSeg:

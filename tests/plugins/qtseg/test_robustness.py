@@ -111,6 +111,18 @@ def test_both_forms_agree(config: dict[str, object], classes: int) -> None:
     torch.testing.assert_close(found, expected, rtol=1e-10, atol=1e-10)
 
 
+def test_attention_maps_are_the_gates_of_the_levels() -> None:
+    network, image = small().eval(), torch.rand(2, 3, 50, 40)
+    with torch.inference_mode():
+        before = network(image)
+        maps = network.attention(image)  # type: ignore[operator]
+        assert torch.equal(network(image), before)
+    shapes = {name: tuple(gate.shape) for name, gate in maps.items()}
+    assert shapes == {"SAM /8": (2, 1, 7, 5), "SAM /16": (2, 1, 4, 3), "SAM /32": (2, 1, 2, 2)}
+    assert all(0 <= gate.min() <= gate.max() <= 1 for gate in maps.values())
+    assert small(decoder="twoway").attention(image) == {}  # type: ignore[operator]
+
+
 # --- stored positions ---
 
 
