@@ -97,6 +97,16 @@ def test_lookalikes_pass_the_first_sieve_and_fail_the_others() -> None:
     assert duplicates.find(full) == []
 
 
+@pytest.mark.parametrize(("change", "limit"), [("jpeg", "FINE"), ("mirrored", "MIRRORED")])
+def test_the_last_sieve_has_the_last_word(
+    change: str, limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = {"a": scene(1), "b": np.ascontiguousarray(CHANGES[change](scene(1)))}
+    assert len(duplicates.find(stored("x", pictures))) == 1
+    monkeypatch.setattr(duplicates, limit, 1.1)
+    assert duplicates.find(stored("x", pictures)) == []
+
+
 def test_equal_bytes_and_flat_pictures() -> None:
     flat = np.full((160, 160, 3), 9, np.uint8)
     full = stored("x", {"a": scene(1), "b": scene(1), "c": flat, "d": flat + 1})

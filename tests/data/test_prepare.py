@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -78,6 +79,19 @@ def test_changed_raw_files_are_prepared_again(
     assert again.masks[again.index("benign (1)")].sum() == 0
     assert [p["kind"] for p in again.manifest["problems"]] == ["empty"]
     assert (root / "splits" / "mine.json").is_file()
+
+
+def test_a_file_that_was_touched_is_read_again(
+    busi: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busi()
+    root = prepare("busi", (32, 32))
+    item = open_prepared(root).item("benign (1)")
+    os.utime(paths.raw("busi") / item["masks"][0], ns=(1, 1))
+    built: list[Path] = []
+    monkeypatch.setattr(module, "build", lambda folder, *_: built.append(folder))
+    prepare("busi", (32, 32))
+    assert built == [root]
 
 
 def test_a_killed_preparation_goes_on_and_ends_in_the_same_bytes(
