@@ -1,6 +1,7 @@
 """Prediction and evaluation give the same masks for the same pictures."""
 
 import csv
+import io
 import json
 
 import numpy as np
@@ -11,6 +12,9 @@ from PIL import Image
 from segkit.cli import run as segkit
 from segkit.engine.predict import load_segmenter
 from segkit.engine.predict_files import Job, find_pictures, run_job
+from segkit.engine.runs import open_run
+from segkit.report.page import write_report
+from segkit.report.viewing import Cases
 
 
 def draw(folder, index, size):
@@ -81,7 +85,8 @@ def test_at_network_size_every_area_is_equal(trained, tmp_path, monkeypatch, hom
 
     for name, area in scored.items():
         opened = open_picture(pictures[name].path, segmenter.size, segmenter.resize)
-        assert int(segmenter.masks(opened.small[None]).sum()) == area
+        high, wide = opened.geometry.content  # padding is not scored
+        assert int(segmenter.masks(opened.small[None])[0, :high, :wide].sum()) == area
 
 
 def test_batches_of_evaluation_and_prediction_may_differ(trained, tmp_path):
@@ -92,3 +97,21 @@ def test_batches_of_evaluation_and_prediction_may_differ(trained, tmp_path):
         list(run_job(segmenter, find_pictures([folder / "*.jpg"]), job))
     for file in (tmp_path / "1" / "masks").iterdir():
         assert file.read_bytes() == (tmp_path / "5" / "masks" / file.name).read_bytes()
+
+
+def test_view_and_report_show_what_was_scored(trained, tmp_path, monkeypatch, home, capsys):
+    run, _ = trained
+    scored = areas_of_evaluation(run, "prepared", monkeypatch, home, capsys)
+    cases = Cases(open_run(run), device="cpu")
+    shapes = set()
+    for place, case in enumerate(cases.listing["cases"]):
+        stored = np.array(Image.open(io.BytesIO(cases.probability(place)))).astype(int)
+        probability = (stored[..., 0] * 256 + stored[..., 1]) / 65535
+        assert int((probability > 0.5).sum()) == scored[case["id"]]
+        picture = np.array(Image.open(io.BytesIO(cases.picture(place))))
+        assert picture.shape[:2] == probability.shape
+        assert picture.any(2).all()  # no padding
+        shapes.add(probability.shape)
+    assert len(shapes) == (1 if "stretch" in str(cases.prepared.root) else 3)
+    page = write_report([run], tmp_path).read_text()
+    assert page.count('class="zoom"') == 4 * len(scored)

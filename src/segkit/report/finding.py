@@ -1,13 +1,22 @@
-"""Where the pictures of a run are: the prepared set that it was trained on."""
+"""Where the pictures of a run are: the prepared set that it was trained on, less its padding."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from segkit.data.geometry import geometry
 from segkit.data.prepare import folder, parse_variant
 from segkit.data.store import MANIFEST, PreparedSet, open_prepared
 from segkit.engine.runs import Run
 from segkit.errors import SegkitError
+
+
+def inside(prepared: PreparedSet, place: int) -> tuple[slice, slice]:
+    """The rows and columns of a prepared picture that are no padding (letterbox)."""
+    item = prepared.items[place]
+    original = (int(item["height"]), int(item["width"]))
+    high, wide = geometry(original, prepared.size, prepared.resize).content
+    return slice(0, high), slice(0, wide)
 
 
 def find_prepared(run: Run) -> PreparedSet | None:

@@ -15,7 +15,7 @@ from segkit.build import architecture
 from segkit.data.store import PreparedSet
 from segkit.engine.inference import Segmenter
 from segkit.engine.runs import FoldDir, Run
-from segkit.report.finding import find_prepared
+from segkit.report.finding import find_prepared, inside
 from segkit.report.maps import network_maps, over
 
 LARGEST = 320  # pixels of a side in the report
@@ -80,11 +80,12 @@ def attention(
     chosen = choose([row for _, rows in rows_by_fold for row in rows if row["id"] in known], 1)
     shown = []
     for _, row in chosen:
-        image = np.asarray(prepared.images[prepared.index(row["id"])])
+        place = prepared.index(row["id"])
+        image, part = np.asarray(prepared.images[place]), inside(prepared, place)
         segmenter = Segmenter.from_run(run, fold=where[id(row)])
         maps = network_maps(segmenter.networks[0], method, segmenter.inputs(image[None]))
-        panels = [(title, photo_uri(over(image, values[0]))) for title, values in maps.items()]
-        shown.append((row["id"], (("picture", photo_uri(image)), *panels)))
+        panels = [(title, photo_uri(over(image, v[0])[part])) for title, v in maps.items()]
+        shown.append((row["id"], (("picture", photo_uri(image[part])), *panels)))
     return shown
 
 
@@ -102,7 +103,8 @@ def _predicted(
 
 def _panels(prepared: PreparedSet, name: str, mask: np.ndarray) -> tuple[tuple[str, str], ...]:
     place = prepared.index(name)
-    image, truth = np.asarray(prepared.images[place]), np.asarray(prepared.masks[place])
+    part = inside(prepared, place)
+    image, truth, mask = prepared.images[place][part], prepared.masks[place][part], mask[part]
     return (
         ("picture", photo_uri(image)),
         ("truth", mask_uri(truth)),

@@ -15,7 +15,7 @@ from segkit.engine.inference import Segmenter
 from segkit.engine.predict_masks import foreground
 from segkit.engine.runs import FoldDir, Run
 from segkit.errors import SegkitError
-from segkit.report.finding import find_prepared
+from segkit.report.finding import find_prepared, inside
 from segkit.report.maps import network_maps, over
 from segkit.report.reading import read_cases
 
@@ -58,16 +58,16 @@ class Cases:
 
     def picture(self, place: int) -> bytes:
         """The picture as PNG."""
-        return png(self._image(place))
+        return png(self._image(place)[self._inside(place)])
 
     def truth(self, place: int) -> bytes:
         """The truth as PNG: class indices as grey levels."""
-        return png(np.asarray(self.prepared.masks[self._index(place)]))
+        return png(np.asarray(self.prepared.masks[self._index(place)])[self._inside(place)])
 
     def probability(self, place: int) -> bytes:
         """The foreground probability in 16 bits as PNG: high byte red, low byte green."""
         with self._lock:
-            value = foreground(self._probability(place))
+            value = foreground(self._probability(place))[self._inside(place)]
         levels = np.rint(value * 65535).astype(np.uint16)
         blank = np.zeros_like(levels)
         return png(np.stack([levels >> 8, levels & 255, blank], 2).astype(np.uint8))
@@ -82,7 +82,8 @@ class Cases:
             found = network_maps(
                 segmenter.networks[0], self._maps_method, segmenter.inputs(image[None])
             )
-        return {title: png(over(image, values[0])) for title, values in found.items()}
+        part = self._inside(place)
+        return {title: png(over(image, values[0])[part]) for title, values in found.items()}
 
     @cached_property
     def _maps_method(self) -> str | None:
@@ -92,6 +93,9 @@ class Cases:
 
     def _index(self, place: int) -> int:
         return self.prepared.index(self._rows[place][1]["id"])
+
+    def _inside(self, place: int) -> tuple[slice, slice]:
+        return inside(self.prepared, self._index(place))
 
     def _image(self, place: int) -> np.ndarray:
         return np.asarray(self.prepared.images[self._index(place)])
