@@ -177,7 +177,7 @@ function saveMask() {
 // ---- wiring -------------------------------------------------------------------------------------
 
 const stage = $("stage");
-$("threshold-row").hidden = card.classes.length > 2;
+$("threshold-row").hidden = card.config.num_classes > 1;  // the likeliest class needs none
 $("threshold").value = Math.round(100 * card.threshold);
 $("threshold-value").textContent = card.threshold.toFixed(2);
 $("file").addEventListener("change", (event) => open(event.target.files[0]));
