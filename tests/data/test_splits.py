@@ -30,7 +30,9 @@ def prepared(
     group: Any = None,
     twins: Sequence[tuple[str, str, str]] = (),
 ) -> Any:
-    """What a split needs of a prepared set; part, cls and group are values or functions of the id."""
+    """What a split needs of a prepared set; part, cls and group are values or functions of
+    the id.
+    """
 
     def of(value: Any, item: str) -> Any:
         return value(item) if callable(value) else value

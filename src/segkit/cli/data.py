@@ -47,7 +47,9 @@ def _row(status: plugins.Status) -> dict[str, Any]:
 
 
 def _describe(dataset: Any) -> dict[str, Any]:
-    """A dataset for listings; `status` is built-in, absent, partial, fetched, imported or prepared."""
+    """A dataset for listings; `status` is built-in, absent, partial, fetched, imported or
+    prepared.
+    """
     size = sum(archive.size or 0 for archive in dataset.archives)
     login = bool(dataset.login) and not all(archive.urls for archive in dataset.archives)
     return {

@@ -86,7 +86,9 @@ def _segment(value: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _polygons(polygons: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """All rings at once: a ring inside another is a hole (even-odd rule), side by side they add up."""
+    """All rings at once: a ring inside another is a hole (even-odd rule), side by side they
+    add up.
+    """
     canvas = np.zeros(shape, np.uint8)
     rings = [
         np.round(np.asarray(ring, float).reshape(-1, 2)).astype(np.int32)

@@ -13,7 +13,9 @@ from segkit.data.store import PreparedSet
 
 
 def check(prepared: PreparedSet, verify: bool = False) -> dict[str, Any]:
-    """The report; `errors` are what a run should not be started with, `warnings` are worth a look."""
+    """The report; `errors` are what a run should not be started with, `warnings` are worth a
+    look.
+    """
     manifest = prepared.manifest
     problems = [p for p in manifest["problems"] if p["kind"] != "unlabelled"]
     errors = [_line(p) for p in problems if not p["kept"]]

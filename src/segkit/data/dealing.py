@@ -8,7 +8,9 @@ import numpy as np
 
 
 def shuffled(ids: Sequence[str], seed: int) -> list[str]:
-    """The ids in the order of numpy's RandomState(seed).permutation, a stream that never changes."""
+    """The ids in the order of numpy's RandomState(seed).permutation, a stream that never
+    changes.
+    """
     order = np.random.RandomState(seed).permutation(len(ids))
     return [ids[index] for index in order]
 

@@ -48,7 +48,9 @@ class Network:
 
 
 def download(archive: Archive, folder: Path, network: Network) -> Path:
-    """The archive in `folder`, from its first address that works; the checksum has the last word."""
+    """The archive in `folder`, from its first address that works; the checksum has the last
+    word.
+    """
     reasons = []
     for url in archive.urls:
         try:
@@ -154,7 +156,9 @@ class _Resuming:
             self.shown = size
 
     def _state(self, url: str) -> tuple[int, dict[str, Any]]:
-        """Bytes that are here, and where they came from; a part of unknown origin is not trusted."""
+        """Bytes that are here, and where they came from; a part of unknown origin is not
+        trusted.
+        """
         try:
             known = json.loads(self.note.read_text())
             have = self.part.stat().st_size

@@ -128,7 +128,9 @@ def fetch_local(
 def _publish(
     dataset: Dataset, taken: Sequence[local.Taken], network: Network, origin: str
 ) -> Outcome:
-    """Unpack into a hidden folder, then move the whole into place; `source.json` is written last."""
+    """Unpack into a hidden folder, then move the whole into place; `source.json` is written
+    last.
+    """
     root = paths.raw(dataset.name)
     root.mkdir(parents=True, exist_ok=True)
     outcome = Outcome(dataset.name)

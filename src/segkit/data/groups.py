@@ -1,4 +1,6 @@
-"""What belongs together: declared groups (patient, tile), duplicate clusters, a table of one's own."""
+"""What belongs together: declared groups (patient, tile), duplicate clusters, a table of
+one's own.
+"""
 
 from __future__ import annotations
 

@@ -80,7 +80,9 @@ def check_name(name: str) -> None:
 
 
 def from_globs(name: str, images: str, masks: str, decode: str = "union") -> Proposal:
-    """Pairs by base name; suffixes like _mask or _segmentation and mask numbers are looked through."""
+    """Pairs by base name; suffixes like _mask or _segmentation and mask numbers are looked
+    through.
+    """
     pictures, truths = _expand(images), _expand(masks)
     if not pictures or not truths:
         what = "--images" if not pictures else "--masks"
@@ -181,7 +183,9 @@ def _mask_key(name: str, known: Mapping[str, str]) -> str:
 
 
 def from_csv(name: str, table: Path, decode: str = "union") -> Proposal:
-    """A CSV with columns image and mask (several masks: `;`), and perhaps id, part, group, class."""
+    """A CSV with columns image and mask (several masks: `;`), and perhaps id, part, group,
+    class.
+    """
     try:
         with open(table, newline="", encoding="utf-8-sig") as handle:
             rows = list(csv.DictReader(handle))

@@ -81,7 +81,9 @@ def _archives_of(path: Path, dataset: Dataset) -> list[Taken]:
 
 
 def _longest(known: Iterable[Archive], name: str) -> Archive | None:
-    """The archive whose name `name` begins with (copies are called 'x (1).zip', 'x.part1of2.zip')."""
+    """The archive whose name `name` begins with (copies are called 'x (1).zip',
+    'x.part1of2.zip').
+    """
     fitting = [a for a in known if name.startswith(archives.stem(a.name).lower())]
     return max(fitting, key=lambda a: len(a.name), default=None)
 

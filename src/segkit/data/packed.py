@@ -1,4 +1,6 @@
-"""Appending to .npy files: flat memory, resumable after a kill, the same bytes for the same input."""
+"""Appending to .npy files: flat memory, resumable after a kill, the same bytes for the same
+input.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ ITEMS = "items.jsonl"
 
 
 def npy_header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
-    """A version 1.0 header padded to a fixed length, so that the count can be filled in at the end."""
+    """A version 1.0 header padded to a fixed length, so that the count can be filled in at
+    the end.
+    """
     text = repr({"descr": dtype.str, "fortran_order": False, "shape": shape})
     room = HEADER - 10
     return b"\x93NUMPY\x01\x00" + room.to_bytes(2, "little") + text.ljust(room - 1).encode() + b"\n"

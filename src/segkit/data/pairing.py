@@ -46,7 +46,9 @@ def raw_files(root: Path, archive: str = "") -> list[str]:
 
 
 def files_below(root: Path) -> list[str]:
-    """All files below `root` as sorted relative paths, without what operating systems leave behind."""
+    """All files below `root` as sorted relative paths, without what operating systems leave
+    behind.
+    """
     found = (path for path in root.rglob("*") if path.is_file())
     names = (path.relative_to(root).as_posix() for path in found)
     return sorted(name for name in names if not is_junk(name))

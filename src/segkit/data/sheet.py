@@ -29,7 +29,9 @@ def contact_sheet(
     change: Change | None = None,
     side: int = 224,
 ) -> list[str]:
-    """Write a sheet of random (or named) pairs; `change` may augment them. Returns the ids shown."""
+    """Write a sheet of random (or named) pairs; `change` may augment them. Returns the ids
+    shown.
+    """
     shown = list(ids) or _random_ids(prepared, count, seed)
     tiles = [_tile(prepared, name, side, change) for name in shown]
     columns = max(1, min(columns, len(tiles)))

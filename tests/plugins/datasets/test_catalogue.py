@@ -1,4 +1,6 @@
-"""The catalogue as data, and the pairing rule of each set on a small tree of its official layout."""
+"""The catalogue as data, and the pairing rule of each set on a small tree of its official
+layout.
+"""
 
 from __future__ import annotations
 
