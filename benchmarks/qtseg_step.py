@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -115,13 +114,19 @@ def measure_memory(side: int, batch: int) -> dict[str, float]:
     return found
 
 
+def peak_kb() -> int:
+    """Peak resident memory since this program began (getrusage would carry over the parent's)."""
+    status = Path("/proc/self/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1])
+
+
 def one_step_memory(name: str, side: int, batch: int) -> float:
     ours, plain = networks()
     network = ours if name.startswith("segkit") else plain
-    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    idle = peak_kb()
     run = step(network, objective_of(name), batch, side, name.endswith("bf16"))
     run(), run()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) / 1024
+    return (peak_kb() - idle) / 1024
 
 
 def main() -> None:
