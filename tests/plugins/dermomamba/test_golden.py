@@ -77,6 +77,18 @@ def test_small_pictures(dtype, make_network, make_input):
         check(make_network(kind, grid=(2, 2)), image, *expected, TOLERANCE[kind])
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ["triton", "mamba", "torch"])
+def test_small_pictures_on_a_gpu(name, make_network, make_input):
+    if name not in available_backends("cuda"):
+        pytest.skip(f"backend {name} does not work here")
+    image = make_input((1, 3, 64, 64), 7).float().cuda()
+    expected = (0.078523580, 0.034501220, (32, 32), 0.069638752)
+    with using_backend(name), torch.backends.cudnn.flags(allow_tf32=False):
+        check(make_network(torch.float32, grid=(2, 2)).cuda(), image, *expected, SINGLE)
+
+
 def test_a_small_training_step(backend, dtype, make_network, make_input):
     if backend == "export":
         pytest.skip("exporters never train")

@@ -85,6 +85,19 @@ def test_stages_in_float32(exact, make_network, image):
         assert (logits - loop).abs().max() < 1e-4
 
 
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("name", ["triton", "mamba", "torch"])
+@torch.no_grad()
+def test_stages_on_a_gpu(name, exact, make_network, image):
+    if name not in available_backends("cuda"):
+        pytest.skip(f"backend {name} does not work here")
+    with using_backend(name), torch.backends.cudnn.flags(allow_tf32=False):
+        outputs = make_network().float().cuda().forward_aux(image.float().cuda())
+    for logits, loop in zip(outputs, exact, strict=True):
+        assert (logits.cpu() - loop).abs().max() < 1e-4
+
+
 @torch.no_grad()
 def test_prompts_of_every_level(make_network, image):
     network, x = make_network(), image
