@@ -87,6 +87,15 @@ def test_union_of_several_lesions_and_label_map() -> None:
     assert (labels[0, 0], labels[3, 3], labels.sum()) == (1, 2, 3)
 
 
+def test_stored_masks_are_decoded_when_they_are_looked_at() -> None:
+    stored = images.Stored([grey(255), b"damaged"], ["a.png", "b.png"])
+    assert len(stored) == 2
+    assert len(stored[1:]) == 1
+    assert np.array_equal(stored[0] > 0, SQUARE)
+    with pytest.raises(SegkitError, match=r"b\.png cannot be decoded"):
+        images.classes(stored)
+
+
 def test_masks_of_one_picture_must_agree_in_size() -> None:
     with pytest.raises(SegkitError, match="differ in size"):
         images.union([np.zeros((2, 2), np.uint8), np.zeros((2, 3), np.uint8)])

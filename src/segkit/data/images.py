@@ -265,6 +265,8 @@ class Stored(Sequence[Pixels]):
         return len(self.files)
 
     def __getitem__(self, index: Any) -> Any:
+        if isinstance(index, slice):
+            return Stored(self.files[index], self.names[index])
         return pixels_from(self.files[index], self.names[index])
 
 
