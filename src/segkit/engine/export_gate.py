@@ -148,7 +148,8 @@ def _fault(case: Case, bounds: Bounds) -> str | None:
     if not np.isfinite(case.max_difference):
         return "it gives values that are not finite"
     if bounds.logits is not None and case.max_difference > bounds.logits:
-        return f"a logit differs by {case.max_difference:.2e}, bound {bounds.logits:.0e}"
+        largest = f"(the largest is {case.largest_logit:.3g})"
+        return f"a logit differs by {case.max_difference:.2e} {largest}, bound {bounds.logits:.0e}"
     if case.flipped > bounds.flipped:
         return f"{100 * case.flipped:.3f} % of the pixels flip, bound {100 * bounds.flipped:g} %"
     if bounds.dice is not None and case.dice < bounds.dice:
