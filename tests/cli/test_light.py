@@ -80,7 +80,7 @@ def test_light_commands_import_nothing_heavy(words):
         (["train", "unet", "--data", "demoo"], "'demo'"),
         (["train", "unet", "--data", "demo", "--set", "model.widht=8"], "'model.width'"),
         (["train", "unet", "--data", "demo", "--set", "loss.name=bce_dise"], "'bce_dice'"),
-        (["train", "unet", "--data", "demo", "--set", "optim.name=adamv"], "'adamw'"),
+        (["train", "unet", "--data", "demo", "--set", "optim.name=adamww"], "'adamw'"),
         (["data", "info", "isic2081"], "'isic2018'"),
         (["plugins", "show", "unett"], "'unet'"),
     ],
