@@ -128,6 +128,30 @@ def test_the_tolerance_can_be_set(subject, exporter, tmp_path):
     assert report["bounds"]["logits"] == 0.01
 
 
+class Louder(Darkness):
+    """The same with logits up to a given size."""
+
+    def __init__(self, largest: float):
+        super().__init__()
+        self.largest = largest
+
+    def forward(self, image: Tensor) -> Tensor:
+        logits = super().forward(image)
+        return logits * (self.largest / logits.abs().max())
+
+
+def test_the_bound_grows_with_the_logits(subject, exporter, tmp_path):
+    exporter(0.002)
+    with pytest.raises(SegkitError, match="differs by 2.00e-03 .the largest is 1., bound 0.001"):
+        export(replace(subject, network=Louder(1.0)), "num", tmp_path)
+    loud = replace(subject, network=Louder(1000.0))
+    report = export(loud, "num", tmp_path)
+    assert report["bounds"]["relative"] == 1e-5
+    assert [case["bound"] for case in report["cases"]] == pytest.approx([0.01] * 3)
+    with pytest.raises(SegkitError, match="differs by 2"):
+        export(loud, "num", tmp_path, Options(tolerance=0.001))  # a tolerance is absolute
+
+
 @pytest.mark.parametrize(
     ("runner", "reason"),
     [

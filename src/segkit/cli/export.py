@@ -30,7 +30,8 @@ def command(
         bool, typer.Option("--single-file", help="web: one HTML file with everything in it.")
     ] = False,
     tolerance: Annotated[
-        float | None, typer.Option(help="Largest difference of a logit; default 1e-3 in float32.")
+        float | None,
+        typer.Option(help="Largest difference of a logit; float32: 1e-3 or 1e-5 of the largest."),
     ] = None,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of an architecture: model.KEY=V.")

@@ -79,7 +79,9 @@ def export(subject: Subject, name: str, out: Path, options: Options = Options())
         bounds = bounds_for(options)
         runner = file_format.load(work, options)
         cases = check(subject, runner, bounds)
-        report = _report(subject, exporter, target, facts, bounds) | {"cases": as_rows(cases)}
+        report = _report(subject, exporter, target, facts, bounds) | {
+            "cases": as_rows(cases, bounds)
+        }
         report["dice_with_truth"] = against_truth(subject, runner)
         report["bytes"] = _bytes(Path(folder))
         report |= {"sha256": paths.sha256(work)} if work.is_file() else {}
@@ -104,7 +106,9 @@ def _refuse(exporter: Exporter, file_format: Format, options: Options, subject: 
 def bounds_for(options: Options) -> Bounds:
     """The bounds of the precision, with the user's tolerance for the logits."""
     bounds = BOUNDS[options.precision]
-    return replace(bounds, logits=options.tolerance) if options.tolerance is not None else bounds
+    if options.tolerance is None:
+        return bounds
+    return replace(bounds, logits=options.tolerance, relative=0.0)
 
 
 def place(out: Path, file_format: Format, subject: Subject, options: Options) -> Path:

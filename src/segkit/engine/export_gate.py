@@ -23,10 +23,15 @@ class Bounds:
     logits: float | None  # largest absolute difference of a logit
     flipped: float  # largest share of pixels whose class changes
     dice: float | None = None  # least mean Dice with the network's own masks (int8)
+    relative: float = 0.0  # the same as `logits`, as a share of the largest logit
+
+    def of_logits(self, largest: float) -> float | None:
+        """The larger of the two bounds: float32 itself is off by a share of what it adds up."""
+        return None if self.logits is None else max(self.logits, self.relative * largest)
 
 
 BOUNDS = {
-    "float32": Bounds(logits=1e-3, flipped=1e-4),
+    "float32": Bounds(logits=1e-3, flipped=1e-4, relative=1e-5),
     "fp16": Bounds(logits=None, flipped=5e-3),
     "int8": Bounds(logits=None, flipped=1.0, dice=0.9),
 }
@@ -147,9 +152,10 @@ def _dice(one: np.ndarray, other: np.ndarray) -> float:
 def _fault(case: Case, bounds: Bounds) -> str | None:
     if not np.isfinite(case.max_difference):
         return "it gives values that are not finite"
-    if bounds.logits is not None and case.max_difference > bounds.logits:
+    bound = bounds.of_logits(case.largest_logit)
+    if bound is not None and case.max_difference > bound:
         largest = f"(the largest is {case.largest_logit:.3g})"
-        return f"a logit differs by {case.max_difference:.2e} {largest}, bound {bounds.logits:.0e}"
+        return f"a logit differs by {case.max_difference:.2e} {largest}, bound {bound:.2g}"
     if case.flipped > bounds.flipped:
         return f"{100 * case.flipped:.3f} % of the pixels flip, bound {100 * bounds.flipped:g} %"
     if bounds.dice is not None and case.dice < bounds.dice:
@@ -157,6 +163,6 @@ def _fault(case: Case, bounds: Bounds) -> str | None:
     return None
 
 
-def as_rows(cases: list[Case]) -> list[dict[str, Any]]:
-    """The cases as JSON."""
-    return [asdict(case) for case in cases]
+def as_rows(cases: list[Case], bounds: Bounds) -> list[dict[str, Any]]:
+    """The cases as JSON, each with the bound of its logits."""
+    return [asdict(case) | {"bound": bounds.of_logits(case.largest_logit)} for case in cases]
