@@ -142,7 +142,9 @@ class Louder(Darkness):
 
 def test_the_bound_grows_with_the_logits(subject, exporter, tmp_path):
     exporter(0.002)
-    with pytest.raises(SegkitError, match="differs by 2.00e-03 .the largest is 1., bound 0.001"):
+    with pytest.raises(
+        SegkitError, match=r"differs by 2\.00e-03 \(the largest is 1\), bound 0\.001"
+    ):
         export(replace(subject, network=Louder(1.0)), "num", tmp_path)
     loud = replace(subject, network=Louder(1000.0))
     report = export(loud, "num", tmp_path)
