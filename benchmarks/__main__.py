@@ -25,6 +25,7 @@ BENCHMARKS = {
     "scan": [],
     "ss2d": [],
     "mamba_net": [],
+    "mamba_memory": [],
     "surface": [],
     "confusion": [],
     "epoch": [],
