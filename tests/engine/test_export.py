@@ -17,7 +17,7 @@ from segkit.engine import export_gate
 from segkit.engine.export import Options, export, place
 from segkit.engine.export_gate import BOUNDS, Bounds, check, pictures
 from segkit.engine.export_subject import Subject, find_subject, with_preprocessing
-from segkit.engine.export_trace import failing_operator
+from segkit.engine.export_trace import failing_operator, trace
 from segkit.errors import MissingExtra, SegkitError, UsageError
 
 CARD = {
@@ -274,3 +274,14 @@ def test_the_operator_in_an_error_message(message, operator):
     error = ValueError("outer")
     error.__cause__ = RuntimeError(message)
     assert failing_operator(error) == operator
+
+
+@pytest.mark.parametrize("colour", ["rgb", "ycrcb"])
+@pytest.mark.parametrize("rule", ["unit", "half", "imagenet", "minmax", "minmax_signed"])
+def test_every_preprocessing_is_traced_for_any_batch(subject, rule, colour):
+    card = CARD | {"normalise": rule, "colour": colour}
+    inside = with_preprocessing(replace(subject, card=card))
+    program = trace(inside).module()
+    images = np.random.default_rng(0).integers(0, 256, (3, 29, 41, 3), dtype=np.uint8)
+    found = program(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(found, inside.logits(images), atol=1e-6)

@@ -96,7 +96,7 @@ def _channels(values: Any, constants: tuple[float, ...]) -> Any:
 
 def _minmax(values: Any, signed: bool = False) -> Any:
     """Per image over all channels and pixels to [0, 1] or [-1, 1]; a constant one becomes zeros."""
-    flat = values.reshape(len(values), -1)
+    flat = values.reshape(values.shape[0], -1)  # len() would fix the batch of an export
     low, high = (
         (flat.min(1), flat.max(1))
         if isinstance(values, np.ndarray)
