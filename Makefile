@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test test-all lint format bench docs wheel clean
+.PHONY: demo test test-slow lint format bench docs wheel clean
 
 demo: $(STAMP)            ## prepare, train, evaluate and report on the built-in pictures
 	$(BIN)/segkit demo
@@ -13,8 +13,8 @@ demo: $(STAMP)            ## prepare, train, evaluate and report on the built-in
 test: $(STAMP)            ## the default tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
 
-test-all: $(STAMP)        ## the slow ones too
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile
+test-slow: $(STAMP)       ## the longer ones, which CI runs as far as they fit
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow --maxfail 1
 
 lint: $(STAMP)            ## ruff and mypy
 	$(BIN)/ruff check .

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from segkit import plugins
 from segkit.api import Loss, resolve
+from segkit.errors import SegkitError
 from segkit.testing.checks import Check, Outcome, expect, run_checks
 
 CHANNELS = (1, 2, 3)
@@ -34,10 +35,10 @@ def _checks(value: Loss, function: Callable[[Tensor, Tensor], Tensor]) -> list[C
 
 
 def _takes(function: Callable[[Tensor, Tensor], Tensor], channels: int) -> bool:
-    """Whether the loss accepts this number of channels; it may refuse with a ValueError."""
+    """Whether the loss accepts this number of channels; it may refuse in words."""
     try:
         function(*_sample(channels, "random"))
-    except ValueError:
+    except (ValueError, SegkitError):
         return False
     return True
 
