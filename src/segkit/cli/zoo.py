@@ -136,5 +136,5 @@ def _differences(rows: list[dict[str, Any]]) -> list[str]:
         if figures and figures["note"]:
             at = f" at {figures['input']}" if figures["input"] else ""
             quoted = f"{_published(figures)}{at}, {figures['source']}"
-            notes.append(f"- **{row['name']}** ({quoted}): {figures['note']}.")
+            notes.append(f"- **{row['name']}** ({quoted}): {figures['note'].rstrip('.')}.")
     return notes or ["None."]

@@ -128,7 +128,7 @@ class Suite:
         total = sum((o * torch.randn(o.shape, generator=generator)).sum() for o in outputs)
         total.backward()  # type: ignore[union-attr]
         trained = ((name, p) for name, p in network.named_parameters() if p.requires_grad)
-        return [name for name, p in trained if not _alive(p)]
+        return [name for name, p in trained if not _learns(name, p)]
 
     def check_aux(self) -> None:
         network = self.network().eval()
@@ -158,9 +158,3 @@ def _run(network: nn.Module, image: Tensor) -> Tensor:
     expect(isinstance(output, Tensor), f"forward returns a {type(output).__name__}, not a tensor")
     logits: Tensor = output
     return logits
-
-
-def _alive(parameter: nn.Parameter) -> bool:
-    """Whether it has a finite gradient that is not all zero."""
-    gradient = parameter.grad
-    return gradient is not None and bool(gradient.any()) and bool(gradient.isfinite().all())
