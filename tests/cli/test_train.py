@@ -174,7 +174,7 @@ def test_presets_and_papers_are_the_usual_recipes(place, monkeypatch):
     monkeypatch.setattr(build, "architecture", lambda name: taught)
     asked = resolve("unet", None, {"data": {"name": "demo"}})
     assert asked.notes == ["recipe: unet's 'mine' (another: --recipe)"]
-    assert asked.recipe.train.epochs == 12
+    assert asked.recipe.train.epochs == 24
     asked = resolve("unet", None, {"data": {"name": "demo-polyp"}})
     assert "'paper'" in asked.notes[0]
 

@@ -120,7 +120,7 @@ def test_a_card_is_run_and_the_verdict_written(small_card, tmp_path):
     verdict = events[-1]
     assert verdict["event"] == "verdict"
     assert verdict["verdict"].startswith("scaled run, no verdict")
-    assert any("1 of 12 epochs" in item for item in verdict["scaled"])
+    assert any("1 of 24 epochs" in item for item in verdict["scaled"])
     assert any("32x32 instead of 128x128" in item for item in verdict["scaled"])
     assert {r["figure"] for r in verdict["rows"]} == {"dice_image", "iou_pooled"}
     for r in verdict["rows"]:
@@ -138,5 +138,5 @@ def test_a_budget_sets_the_epochs(small_card, tmp_path):
     order = reproduce.Order("mine", tmp_path / "run", None, (32, 32), 0.001, settings)
     events = list(reproduce.reproduce(order))
     texts = [event["text"] for event in events if event["event"] == "note"]
-    assert any("budget 0 s: 1 of 12 epochs on 1 fold" in text for text in texts)
+    assert any("budget 0 s: 1 of 24 epochs on 1 fold" in text for text in texts)
     assert sum(event["event"] == "epoch" for event in events) == 1
