@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from training import outcome, recipe, run
 
-from segkit.engine import foldjobs
+from segkit.engine import crossval, distributed, foldjobs
 from segkit.errors import SegkitError
 from segkit.recipe import to_dict
 
@@ -34,6 +34,16 @@ def test_an_error_in_a_childs_fold_is_the_runs_error(home, tmp_path):
     events.put({"event": "error", "what": "the loss is not finite", "why": "w", "cure": "c"})
     with pytest.raises(SegkitError, match="not finite"):
         list(foldjobs._received(events))
+
+
+def test_whether_to_score_is_rank_0s_word(monkeypatch):
+    """The others may look before rank 0's files are there: they must not leave on their own."""
+    heard = []
+    monkeypatch.setattr(distributed, "is_main", lambda: False)
+    monkeypatch.setattr(distributed, "agree", heard.append)
+    monkeypatch.setattr(crossval, "_scorable", lambda run, options: False)
+    assert crossval._score(None, None) is None
+    assert heard == [False]  # it waited for the word, though its own look said no
 
 
 def torchrun(home, processes, out, settings, *words):

@@ -263,10 +263,9 @@ def _scorable(run: Run, options: Options) -> bool:
 
 def _score(run: Run, options: Options) -> dict[str, Any] | None:
     """The scores of the test parts."""
-    if not _scorable(run, options):
-        return None
-    distributed.wait()
-    if not distributed.is_main():
+    # rank 0 writes the files that this looks at: the others must not judge by what is there so far
+    scorable = distributed.agree(distributed.is_main() and _scorable(run, options))
+    if not (scorable and distributed.is_main()):
         return None
     from segkit.engine.evaluate import evaluate_run
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from typing import Any, TypeVar
 
 import torch
@@ -11,7 +10,6 @@ import torch.distributed as dist
 from torch import nn
 
 Value = TypeVar("Value")
-LINGER = 2.0  # seconds
 
 
 def wanted() -> bool:
@@ -48,12 +46,8 @@ def _translate_slurm() -> None:
 
 def leave() -> None:
     """Leave the group, if there is one."""
-    if not _on():
-        return
-    if not is_main():
-        # gloo: rank 0 fails in its last barrier if a peer that is through closes the socket first
-        time.sleep(LINGER)
-    dist.destroy_process_group()
+    if _on():
+        dist.destroy_process_group()
 
 
 def rank() -> int:
