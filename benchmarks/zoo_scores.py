@@ -20,6 +20,7 @@ from typing import Any
 from segkit import build, paths, plugins
 from segkit.engine import crossval, request
 from segkit.engine.runs import Run, open_run
+from segkit_baselines.resenc_unet import stages_for
 
 SMALLEST, SEEDS = 5, 3
 COLLAPSED = 0.2  # a Dice that any network passes unless it has collapsed
@@ -42,7 +43,7 @@ def model_at(name: str, side: int) -> dict[str, Any]:
     """One logit for all, and what a network needs to know of the size."""
     settings: dict[str, Any] = {"num_classes": 1}
     if name == "resenc_unet":
-        settings["stages"] = max(3, min(8, side.bit_length() - 2))  # bottleneck of 4×4
+        settings["stages"] = stages_for((side, side))
     if name == "dermomamba":
         settings["grid"] = [side // 32, side // 32]  # its bottleneck
     return settings
@@ -99,7 +100,7 @@ def _conditions(runs: list[Run], recipe: str) -> list[str]:
     """How the table was made, from what the runs themselves have kept."""
     if not runs:
         return ["Nothing has been run yet.", ""]
-    first, summary = runs[0], runs[0].summary or {}
+    first = runs[0]
     facts, cut = first.environment, first.recipe
     height, width = cut.data.size
     parts = first.split.folds[0]
@@ -107,7 +108,7 @@ def _conditions(runs: list[Run], recipe: str) -> list[str]:
     return [
         f"Made by `{facts['command']}`. One recipe and one split for all, {height}×{width},",
         f"{cut.train.epochs} epochs, from random weights: {len(parts.train)} training,",
-        f"{len(parts.val)} validation and {summary['cases']} test pictures; the epoch is chosen on",
+        f"{len(parts.val)} validation and {len(parts.test)} test pictures; the epoch is chosen on",
         f"the validation part. The {SMALLEST} smallest networks run with {SEEDS} seeds, the",
         f"others with seed {cut.train.seed}. Device: {facts['device']}, {facts['threads']} thread,",
         f"torch {facts['versions']['torch']}; other work ran beside it, so times are upper bounds.",
