@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from segkit import paths, plugins
+from segkit.cli.reproduce import command
 from segkit.data.protocols import PROTOCOLS
 from segkit.engine import cards, reproduce
 from segkit.engine.cards import Card, Printed
@@ -140,3 +141,21 @@ def test_a_budget_sets_the_epochs(small_card, tmp_path):
     texts = [event["text"] for event in events if event["event"] == "note"]
     assert any("budget 0 s: 1 of 24 epochs on 1 fold" in text for text in texts)
     assert sum(event["event"] == "epoch" for event in events) == 1
+
+
+def test_folds_can_be_trained_side_by_side(small_card, tmp_path, monkeypatch):
+    orders = []
+
+    def stand_in(order):
+        orders.append(order)
+        yield {
+            "event": "verdict", "card": "mine", "row": "row", "run": str(order.out), "rows": [],
+            "verdict": "nothing to compare", "scaled": [], "known_differences": [],
+        }  # fmt: skip
+
+    monkeypatch.setattr(reproduce, "reproduce", stand_in)
+    command("mine", fold_jobs="5", out=tmp_path / "run")
+    command("mine", fold_jobs="auto", out=tmp_path / "run")
+    assert [order.options.fold_jobs for order in orders] == [5, 0]
+    with pytest.raises(UsageError, match="--fold-jobs 'many'"):
+        command("mine", fold_jobs="many", out=tmp_path / "run")

@@ -29,6 +29,7 @@ def command(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Any setting: section.key=value.")
     ] = None,
+    fold_jobs: Annotated[str, typer.Option(help="Folds at the same time, or auto.")] = "1",
     out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
@@ -40,12 +41,14 @@ def command(
     if list_ or card is None:
         _list(as_json)
         return
+    from segkit.cli.sizes import parse_jobs
     from segkit.engine import cards
 
     cards.read(card)
     seconds = _seconds(budget)
     square = _size(size)
     options = {"device": device, "resume": resume, "folds": None if fold is None else [fold]}
+    options["fold_jobs"] = parse_jobs(fold_jobs)
     document = _run(card, (out, epochs, square, seconds, tuple(set_ or ())), options, quiet=as_json)
     if as_json:
         _console.emit_json(document)

@@ -1,4 +1,4 @@
-"""Options that several commands read alike: `--size` and `--set model.KEY=VALUE`."""
+"""Options that several commands read alike: `--size`, `--fold-jobs`, `--set model.KEY=VALUE`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,15 @@ def parse_sizes(text: str | None) -> list[tuple[int, int] | None]:
     if text is None:
         return [None]
     return [parse_size(item) for item in text.split(",") if item.strip()] or [None]
+
+
+def parse_jobs(text: str) -> int:
+    """How many folds at the same time; 0 stands for auto."""
+    if text == "auto":
+        return 0
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"--fold-jobs {text!r} is not understood", "write a number, or auto")
+    return int(text)
 
 
 def model_settings(assignments: list[str], command: str) -> dict[str, Any]:

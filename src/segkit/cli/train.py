@@ -89,7 +89,7 @@ def command(
 
     Example: segkit train qtseg --data dsb2018 --folds 5
     """
-    from segkit.cli.sizes import parse_size
+    from segkit.cli.sizes import parse_jobs, parse_size
     from segkit.engine import request
 
     flags: dict[str, dict[str, Any]] = {
@@ -129,7 +129,7 @@ def command(
         "strict": strict,
         "tf32": tf32,
         "find_batch": batch == "auto",
-        "fold_jobs": _jobs(fold_jobs),
+        "fold_jobs": parse_jobs(fold_jobs),
         "workers": 1 if workers is None else workers,
         "command": shlex.join(["segkit", *sys.argv[1:]]),
     }
@@ -179,15 +179,6 @@ def _batch(text: str | None) -> int | None:
     assert text is not None
     if not text.isdigit() or int(text) < 1:
         raise UsageError(f"--batch {text!r} is not understood", "write a number, or auto")
-    return int(text)
-
-
-def _jobs(text: str) -> int:
-    """How many folds at the same time; 0 stands for auto."""
-    if text == "auto":
-        return 0
-    if not text.isdigit() or int(text) < 1:
-        raise UsageError(f"--fold-jobs {text!r} is not understood", "write a number, or auto")
     return int(text)
 
 
