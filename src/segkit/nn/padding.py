@@ -20,7 +20,8 @@ Outputs = TypeVar("Outputs", Tensor, tuple[Tensor, ...])
 
 def missing(length: int, multiple: int) -> int:
     """How many pixels a side lacks to the next multiple."""
-    return -length % multiple
+    # so written, the padded side is multiple·q: the exporter can halve it without nested remainders
+    return (length + multiple - 1) // multiple * multiple - length
 
 
 def pad_to_multiple(image: Tensor, multiple: int) -> Tensor:
