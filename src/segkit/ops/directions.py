@@ -12,10 +12,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from segkit.ops import products
 from segkit.ops.arguments import ScanArgs, ScanGrads, SS2DArgs, SS2DGrads
 
 Forward = Callable[[ScanArgs], tuple[Tensor, Tensor]]
 Backward = Callable[[ScanArgs, Tensor, Tensor], ScanGrads]
+Product = Callable[[Tensor, Tensor], Tensor]
 
 
 def sequences(image: Tensor) -> Tensor:
@@ -32,25 +34,29 @@ def merge(y: Tensor, height: int, width: int) -> Tensor:
     return rows + columns
 
 
-def project(args: SS2DArgs, pair: Tensor, backwards: bool) -> tuple[Tensor, ScanArgs]:
+def project(
+    args: SS2DArgs, pair: Tensor, backwards: bool, multiply: Product = products.multiply
+) -> tuple[Tensor, ScanArgs]:
     """The rank-R step sizes (B, 2, R, L) and the scan of one pass over both sequences."""
     batch, _, channels, length = pair.shape
     which = slice(2, 4) if backwards else slice(0, 2)
     rank, state = args.w_dt.shape[2], args.A.shape[1]
-    low, B, C = torch.matmul(args.w_x[which], pair).split([rank, state, state], 2)
-    delta = torch.matmul(args.w_dt[which], low).reshape(batch, 2 * channels, length)
+    low, B, C = multiply(args.w_x[which], pair).split([rank, state, state], 2)
+    delta = multiply(args.w_dt[which], low).reshape(batch, 2 * channels, length)
     half = slice(2 * channels, None) if backwards else slice(0, 2 * channels)
     bias = args.bias[which].reshape(-1)
     u = pair.reshape(batch, 2 * channels, length)
     return low, ScanArgs(u, delta, args.A[half], B, C, args.D[half], bias, True, backwards)
 
 
-def forward(args: SS2DArgs, scan: Forward) -> tuple[Tensor, Tensor]:
+def forward(
+    args: SS2DArgs, scan: Forward, multiply: Product = products.multiply
+) -> tuple[Tensor, Tensor]:
     """The merged map (B, H, W, D) and the kept states of both passes."""
     _, height, width, _ = args.x.shape
     pair = sequences(args.x)
-    ahead, kept = scan(project(args, pair, False)[1])
-    back, kept_back = scan(project(args, pair, True)[1])
+    ahead, kept = scan(project(args, pair, False, multiply)[1])
+    back, kept_back = scan(project(args, pair, True, multiply)[1])
     total = (ahead + back).view(pair.shape)
     return merge(total, height, width).contiguous(), torch.stack((kept, kept_back))
 
@@ -78,9 +84,9 @@ def _pass_backward(
     low, scan = project(args, pair, backwards)
     grads = step(scan, kept, dy.reshape(scan.u.shape))
     d_delta = grads.delta.view(pair.shape)
-    d_low = torch.matmul(args.w_dt[which].transpose(1, 2), d_delta)
+    d_low = products.multiply(args.w_dt[which].transpose(1, 2), d_delta)
     d_all = torch.cat((d_low, grads.B, grads.C), 2)  # (B, 2, R + 2N, L)
-    d_pair = grads.u.view(pair.shape) + torch.matmul(args.w_x[which].transpose(1, 2), d_all)
-    d_w_dt = torch.matmul(d_delta, low.transpose(2, 3)).sum(0)
-    d_w_x = torch.matmul(d_all, pair.transpose(2, 3)).sum(0)
+    d_pair = grads.u.view(pair.shape) + products.multiply(args.w_x[which].transpose(1, 2), d_all)
+    d_w_dt = products.multiply_over_steps(d_delta, low)
+    d_w_x = products.multiply_over_steps(d_all, pair)
     return SS2DGrads(d_pair, d_w_x, d_w_dt, grads.bias.view(2, -1), grads.A, grads.D)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from segkit.ops import directions
+from segkit.ops import directions, products
 from segkit.ops.arguments import ScanArgs, ScanGrads, SS2DArgs, SS2DGrads
 
 
@@ -38,7 +38,8 @@ class ScanKernels:
 
     def ss2d(self, args: SS2DArgs) -> tuple[Tensor, Tensor]:
         """The merged map (B, H, W, D) and the kept states, see `arguments.ss2d_carry_shape`."""
-        return directions.forward(args, self.scan)
+        multiply = torch.matmul if self.direct else products.multiply
+        return directions.forward(args, self.scan, multiply)
 
     def ss2d_backward(self, args: SS2DArgs, carry: Tensor, dy: Tensor) -> SS2DGrads:
         """The gradients of `ss2d`."""

@@ -5,7 +5,8 @@ states are chained; a second sweep starts from the right states and emits y. All
 something <= 0 in the networks, so nothing overflows. Work is laid out (T, N, D, M) with M = batch x
 chunks innermost, which keeps every elementwise loop long whatever D is, and cut into blocks of
 channels that stay in cache.
-The backward keeps the state before each chunk only and recomputes the rest.
+The backward keeps the state before each chunk only and recomputes the rest. No sum depends on the
+number of threads: whole arrays see elementwise operations and `products.total` only.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from segkit.ops import reference
 from segkit.ops.arguments import CHUNK, ScanArgs, ScanGrads, chunks
+from segkit.ops.products import softplus, total
 
 BLOCK = {"cpu": 1 << 15}  # floats of one step's state that are worked on together
 BLOCK_ELSEWHERE = 1 << 22
@@ -73,13 +74,19 @@ def forward(args: ScanArgs) -> tuple[Tensor, Tensor]:
         carry[:, block.part] = start.unflatten(-1, (batch, -1)).permute(2, 1, 3, 0)
         _emit(block, start, y[:, block.part])
     out = layout.unfold(y)
-    return (out if args.D is None else out.addcmul_(args.D[:, None], args.u)), carry
+    return (out if args.D is None else out.add_(args.D[:, None] * args.u)), carry
+
+
+def steps(args: ScanArgs) -> Tensor:
+    """Delta as the recurrence uses it."""
+    delta = args.delta if args.bias is None else args.delta + args.bias[:, None]
+    return softplus(delta) if args.softplus else delta
 
 
 def _blocks(args: ScanArgs, layout: Layout) -> Iterator[Block]:
     """The scan in pieces that fit the cache; groups never share a piece."""
     channels, groups = args.u.shape[1], args.B.shape[1]
-    delta = reference.steps(args)
+    delta = steps(args)
     dt, x = layout.fold(delta)[:, None], layout.fold(delta * args.u)[:, None]
     B, C = layout.fold(args.B)[:, :, :, None], layout.fold(args.C)[:, :, :, None]
     limit = BLOCK.get(args.u.device.type, BLOCK_ELSEWHERE)
@@ -166,7 +173,7 @@ def _block_backward(
         torch.mul(flow.mul_(decay[t]), states[t], out=work)
         d_A.addcmul_(work, block.dt[t])
         d_dt[t] = work.mul_(block.A).sum(0)
-    return d_A.sum(-1)
+    return total(d_A, -1)
 
 
 def _replay(block: Block, start: Tensor) -> tuple[Tensor, Tensor]:
@@ -184,16 +191,16 @@ def _finish(
     args: ScanArgs, dy: Tensor, d_x: Tensor, d_dt: Tensor, d_A: Tensor, d_B: Tensor, d_C: Tensor
 ) -> ScanGrads:
     """From the gradients of dt * u and of the decays to those of u, delta, D and bias."""
-    delta = reference.steps(args)
+    delta = steps(args)
     d_u = d_x * delta
-    d_delta = d_dt.addcmul_(d_x, args.u)
+    d_delta = d_dt.add_(d_x * args.u)
     if args.D is not None:
-        d_u.addcmul_(dy, args.D[:, None])
+        d_u.add_(dy * args.D[:, None])
     if args.softplus:  # the slope of softplus: 1 - exp(-softplus)
         d_delta.mul_(-torch.expm1(-delta))
     none = args.u.new_empty(0)
-    d_D = none if args.D is None else (dy * args.u).sum(-1).sum(0)
-    d_bias = none.clone() if args.bias is None else d_delta.sum(-1).sum(0)
+    d_D = none if args.D is None else total(total(dy * args.u, 0), -1)
+    d_bias = none.clone() if args.bias is None else total(total(d_delta, 0), -1)
     return ScanGrads(d_u, d_delta, d_A, d_B, d_C, d_D, d_bias)
 
 
