@@ -92,6 +92,33 @@ def test_signals_are_only_caught_while_training():
     assert signal.getsignal(signal.SIGTERM) is before
 
 
+def test_a_signal_that_is_repeated_at_once_does_not_cut_the_saving_short():
+    import signal
+
+    with guards.Stop().listening() as stop:
+        for _ in range(3):
+            signal.raise_signal(signal.SIGINT)
+        assert stop.signal == signal.SIGINT
+        stop.asked -= guards.GRACE + 1
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_a_recipe_may_ask_for_saving_by_the_clock(monkeypatch):
+    from types import SimpleNamespace
+
+    from segkit.engine import crossval, foldjobs
+    from segkit.recipe import Recipe, TrainRecipe
+
+    asked = []
+    monkeypatch.setattr(foldjobs, "run_parallel", lambda jobs, many, wish: [asked.append(wish)])
+    jobs = [SimpleNamespace(recipe=Recipe(train=TrainRecipe(save_minutes=3.0)))] * 2
+    for minutes in (None, 1.0):
+        options = crossval.Options(fold_jobs=2, save_minutes=minutes)
+        list(crossval._events(jobs, options, torch.device("cpu")))
+    assert asked == [3.0, 1.0]
+
+
 def test_a_thread_may_train_too():
     found = []
 

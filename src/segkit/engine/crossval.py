@@ -240,15 +240,17 @@ def _jobs(
 def _events(jobs: list[Job], options: Options, device: torch.device) -> Iterator[Event]:
     """The events of all folds, one after another or several at a time."""
     at_once = options.fold_jobs
+    minutes = options.save_minutes
+    save_minutes = jobs[0].recipe.train.save_minutes if minutes is None and jobs else minutes
     if at_once == 0 and len(jobs) > 1:
         at_once = batchsize.fitting_folds(jobs[0].recipe, device, len(jobs))
         yield {"event": "note", "text": f"--fold-jobs auto: {at_once}"}
     if at_once > 1 and len(jobs) > 1:
-        yield from foldjobs.run_parallel(jobs, at_once, options.save_minutes)
+        yield from foldjobs.run_parallel(jobs, at_once, save_minutes)
         return
     from segkit.engine.train import train_fold
 
-    stop = Stop(options.save_minutes)
+    stop = Stop(save_minutes)
     with stop.listening():
         for job in jobs:
             with guards.memory_errors(job.recipe.train.batch, device):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from segkit.data.loader import Batch
     from segkit.engine.fold import Fold, Progress
 
+GRACE = 5.0  # seconds in which a repeated signal is the same wish: `timeout` tells the whole group
 PATIENCE = 3  # validations in a row with one constant answer before it is called a collapse
 
 
@@ -40,17 +41,21 @@ class Stop:
 
     def __init__(self, save_minutes: float | None = None):
         self.signal = 0
+        self.asked = math.inf
         self.interval = save_minutes * 60 if save_minutes else math.inf
         self.saved = time.monotonic()
 
     @contextmanager
     def listening(self) -> Iterator[Stop]:
-        """Catch both signals while training; a second one falls through to the usual handler."""
+        """Catch both signals while training; a later second one goes to the usual handler."""
         before: dict[int, Any] = {n: signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)}
 
         def remember(number: int, frame: Any) -> None:
-            self.signal = number
-            signal.signal(number, before[number])
+            if time.monotonic() - self.asked > GRACE:
+                signal.signal(number, before[number])
+                signal.raise_signal(number)
+            elif not self.signal:
+                self.signal, self.asked = number, time.monotonic()
 
         try:
             for number in before:
