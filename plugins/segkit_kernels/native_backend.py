@@ -15,6 +15,7 @@ from segkit.ops import ScanArgs, ScanGrads, ScanKernels, SS2DArgs, SS2DGrads
 from segkit.ops.arguments import carry_shape, ss2d_carry_shape
 
 TASKS = 16  # pieces that a problem is cut into at least, if it is big enough; never by thread count
+SHARE = 1 << 13  # floats that one task adds up
 WIDTH = 16  # channels of one piece at least: they share the tiles of B and C
 
 
@@ -63,6 +64,12 @@ class Product(Problem):
     _fields_: ClassVar = fields("a w out", "rows inner cols padded add")
 
 
+class Adding(Problem):
+    """`struct adding` of product.c."""
+
+    _fields_: ClassVar = fields("parts out", "count size share")
+
+
 class Outer(Problem):
     """`struct outer` of product.c."""
 
@@ -75,12 +82,22 @@ def launch(kernel: str, problem: ctypes.Structure, tasks: int) -> None:
 
 
 def add_up(parts: Tensor) -> Tensor:
-    """The sum over the first axis, always in the same order; overwrites the first part."""
+    """The sum over the first axis of something small, always in the same order; overwrites it."""
     if parts.shape[0] == 0:
         return parts.sum(0)
     for part in parts[1:]:
         parts[0] += part
     return parts[0]
+
+
+def join(parts: Tensor) -> Tensor:
+    """The sum over the first axis, added in order, by all threads."""
+    if parts.shape[0] == 1:
+        return parts[0]
+    out = parts.new_empty(parts.shape[1:])
+    sizes = {"count": parts.shape[0], "size": out.numel(), "share": SHARE}
+    launch("segkit_add", Adding.of({"parts": parts, "out": out}, **sizes), -(-out.numel() // SHARE))
+    return out
 
 
 class NativeKernels(ScanKernels):
@@ -104,17 +121,17 @@ class NativeKernels(ScanKernels):
         blocks, _ = cut(args)
         out = {"d_u": torch.empty_like(args.u), "d_delta": torch.empty_like(args.u)}
         tiles = args.B.new_empty if args.u.numel() else args.B.new_zeros
+        tiled = {name: tiles(blocks, *args.B.shape) for name in ("d_B", "d_C")}
         parts = {
-            "d_B": tiles(blocks, *args.B.shape),
-            "d_C": tiles(blocks, *args.C.shape),
             "d_A": args.A.new_zeros(batch, *args.A.shape, dtype=torch.float64),
             "d_D": args.A.new_zeros(batch, channels, dtype=torch.float64),
             "d_bias": args.A.new_zeros(batch, channels, dtype=torch.float64),
         }
         if args.u.numel():
-            problem = self._problem(args, carry=carry, dy=dy, **out, **parts)
+            problem = self._problem(args, carry=carry, dy=dy, **out, **tiled, **parts)
             launch("segkit_scan_backward", problem, self._tasks(problem))
-        d_B, d_C, d_A, d_D, d_bias = (add_up(part).to(args.u.dtype) for part in parts.values())
+        d_B, d_C = (join(part) for part in tiled.values())
+        d_A, d_D, d_bias = (add_up(part).to(args.u.dtype) for part in parts.values())
         none = d_D.new_empty(0)
         return ScanGrads(
             out["d_u"],
@@ -156,7 +173,7 @@ class NativeKernels(ScanKernels):
         planes = args.x.new_empty(2, *args.x.shape)
         problem = ss2d_problem(args, proj=project(args), planes=planes, carry=carry)
         launch("segkit_ss2d", problem, 2 * problem.batch * problem.blocks)
-        return planes[0].add_(planes[1]), carry
+        return join(planes), carry
 
     def ss2d_backward(self, args: SS2DArgs, carry: Tensor, dy: Tensor) -> SS2DGrads:
         if not args.x.numel():
@@ -175,8 +192,8 @@ class NativeKernels(ScanKernels):
             d_proj=d_proj, d_w_dt=d_w_dt, d_bias=d_bias, d_A=d_A, d_D=d_D,
         )  # fmt: skip
         launch("segkit_ss2d_backward", problem, 2 * batch * problem.blocks)
-        d_flat = add_up(d_proj).flatten(1)  # (B L, 4 (R + 2N))
-        d_x = planes[0].add_(planes[1])
+        d_flat = join(d_proj).flatten(1)  # (B L, 4 (R + 2N))
+        d_x = join(planes)
         product(d_flat, args.w_x.flatten(0, 1), d_x, add=True)
         d_w_x = outer(d_flat, args.x.view(-1, args.x.shape[-1])).view_as(args.w_x)
         rest = (add_up(part).to(args.x.dtype) for part in (d_w_dt, d_bias, d_A, d_D))

@@ -28,6 +28,7 @@ SS2D = struct(
 )
 PRODUCT = struct("a w out", "rows inner cols padded add")
 OUTER = struct("a b out", "rows m n parts")
+ADDING = struct("parts out", "count size share")
 
 
 def call(library, kernel, kind, arrays, numbers) -> None:
@@ -102,6 +103,13 @@ def products(library, lanes, rows, inner, cols):
     call(library, f"segkit_outer_{lanes}", OUTER, arrays, numbers)
 
 
+def adding(library, lanes, count, size) -> None:
+    arrays = {"parts": floats(count, size), "out": floats(size)}
+    numbers = {"count": count, "size": size, "share": 64}
+    call(library, f"segkit_add_{lanes}", ADDING, arrays, numbers)
+    assert np.allclose(arrays["out"], arrays["parts"].sum(0), atol=1e-5)
+
+
 def main() -> None:
     library = ctypes.CDLL(sys.argv[1])
     widths = [lanes for lanes in (4, 8, 16) if lanes <= library.segkit_lanes()]
@@ -126,6 +134,8 @@ def main() -> None:
                 ss2d(library, lanes, *shape, channels, state, rank, block)
         for rows, inner, cols in ((0, 3, 3), (1, 1, 1), (3, 5, 7), (65, 132, 33), (200, 8, 132)):
             products(library, lanes, rows, inner, cols)
+        for count, size in ((1, 1), (3, 0), (5, 63), (2, 64), (4, 1001)):
+            adding(library, lanes, count, size)
     print("clean", widths)
 
 

@@ -21,7 +21,7 @@ from typing import Any
 from segkit.errors import UsageError
 from segkit.native.building import FOLDER, BuildError, build, library_name
 
-ABI = 1  # equal to segkit_abi() in cpu.c; both change when an argument list does
+ABI = 2  # equal to segkit_abi() in cpu.c; both change when an argument list does
 NAMES = {16: "AVX-512", 8: "AVX2", 4: "SSE or NEON"}
 
 

@@ -4,7 +4,7 @@
 #define EXPORT __attribute__((visibility("default")))
 
 /* Changes whenever an argument list of a kernel does; see ABI in __init__.py. */
-EXPORT int segkit_abi(void) { return 1; }
+EXPORT int segkit_abi(void) { return 2; }
 
 /* The widest vector variant that runs here, in floats. */
 EXPORT int segkit_lanes(void)

@@ -1,4 +1,4 @@
-/* lanes: compiled once per vector width. The two matrix products around the SS2D scans.
+/* lanes: compiled once per vector width. The two matrix products around the SS2D scans, and sums of parts.
  *
  * Each sum runs in one fixed order whoever computes it, which a BLAS library does not promise. */
 #include "chunk.h"
@@ -109,5 +109,25 @@ EXPORT int NAME(segkit_outer)(const struct outer *p, int64_t *counter)
             outer_block(p, block * BLOCK, lesser(BLOCK, p->rows - block * BLOCK), tile,
                         p->out + index * p->m * p->n);
     free(tile);
+    return 0;
+}
+
+/* out (size): the sum of parts (count, size), added in their order. */
+struct adding {
+    const float *parts;
+    float *out;
+    int64_t count, size, share; /* share: floats of one task */
+};
+
+EXPORT int NAME(segkit_add)(const struct adding *p, int64_t *counter)
+{
+    int64_t tasks = (p->size + p->share - 1) / p->share, index;
+    while ((index = draw(counter)) < tasks) {
+        int64_t first = index * p->share, size = lesser(p->share, p->size - first);
+        memcpy(p->out + first, p->parts + first, (size_t)size * sizeof(float));
+        for (int64_t k = 1; k < p->count; k++)
+            for (int64_t i = first; i < first + size; i++)
+                p->out[i] += p->parts[k * p->size + i];
+    }
     return 0;
 }
