@@ -25,7 +25,7 @@ format: $(STAMP)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP)           ## all paired benchmarks; writes benchmarks/results.md
+bench: $(STAMP)           ## all paired benchmarks; writes docs/benchmarks.md
 	$(BIN)/python -m benchmarks
 
 docs: $(STAMP)            ## the documentation site in site/

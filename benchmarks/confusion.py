@@ -11,6 +11,7 @@ import time
 from importlib.metadata import version
 
 import numpy as np
+from rows import row
 from sklearn.metrics import confusion_matrix
 
 from segkit.metrics.confusion import counts
@@ -53,6 +54,8 @@ def main() -> None:
     print(f"numpy {version('numpy')}, scikit-learn {version('scikit-learn')}, 1 thread, CPU time")
     for name, median in medians.items():
         print(f"{name:14} {median:8.2f} ms for 100 masks of 256x256")
+    both = medians["segkit"], "scikit-learn", medians["scikit-learn"]
+    row("confusion counts, 100 masks of 256²", *both, "ms CPU")
     print(f"ratio {ratio:.0f}x, goal {GOAL}x")
 
 

@@ -17,6 +17,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Literal
 
 import torch
+from rows import row
 from torch import Tensor, nn
 
 import segkit
@@ -122,6 +123,11 @@ def main() -> None:
         "inference_ratio": {n: t / inference["as written"] for n, t in inference.items()},
         "training_ratio": {n: t / training["as written"] for n, t in training.items()},
     }
+    for name in nets:
+        if name != "as written":
+            for kind, times in (("inference", inference), ("training step", training)):
+                what = f"eamnet {asked.height}×{asked.width}, {kind}, {name}"
+                row(what, times[name], "as written", times["as written"], "s CPU")
     print(json.dumps(document, indent=None if asked.json else 2))
 
 

@@ -22,6 +22,7 @@ import albumentations
 import cv2
 import numpy as np
 import torch
+from rows import row
 from torch.utils.data import DataLoader, Dataset
 
 from segkit import build
@@ -124,6 +125,18 @@ def variants(folder: Path, count: int, workers: int) -> dict[str, object]:
     }
 
 
+def check_equal(folder: Path, count: int) -> None:
+    """Without augmentation, which is random, all three give the same pictures and masks."""
+    plain = Loader(Arrays(folder), [str(i) for i in range(count)], Settings(batch=count, workers=0))
+    batch = next(iter(plain.epoch(0)))
+    for peer in (Decoding(folder, count), Resized(folder, count)):
+        peer.steps = albumentations.Compose([])
+        for i in range(count):
+            image, mask = peer[i]
+            torch.testing.assert_close(batch.image[i], image, rtol=0, atol=1e-6)
+            assert torch.equal(batch.mask[i], mask)
+
+
 def loader_times(folder: Path, count: int, rounds: int) -> dict[str, float]:
     """CPU milliseconds per image of the loaders alone."""
     found: dict[str, list[float]] = {}
@@ -184,20 +197,34 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         prepared = generate(folder, asked.pictures)
+        check_equal(folder, asked.pictures)
+        turns = min(asked.rounds, asked.epoch_rounds)
         times = loader_times(folder, asked.pictures, asked.rounds)
         report = {"prepare_ms_per_image": 1000 * prepared / asked.pictures, "loader_ms": times}
         print(f"torch {torch.__version__}, 1 thread, {asked.pictures} pictures 1024x768 -> {SIZE}")
         print(f"preparing once: {report['prepare_ms_per_image']:.2f} ms per image (CPU)")
         for label, spent in times.items():
             print(f"{label:22s} {spent:7.3f} ms/image  {spent / times['segkit']:6.1f} x segkit")
+            if label != "segkit":
+                row(
+                    "loader, a picture",
+                    times["segkit"],
+                    f"albumentations, {label}",
+                    spent,
+                    "ms CPU",
+                )
         for network in asked.networks.split(","):
-            report[network] = found = epochs(folder, asked.pictures, network, asked.epoch_rounds)
+            report[network] = found = epochs(folder, asked.pictures, network, turns)
             step = statistics.median(found["step_ms"])
             share = times["segkit"] / (step + times["segkit"])
             found["share"] = share
             print(f"{network}: step {step:.1f} ms/image (CPU), segkit's loader {share:.2%} of it")
-            for label, speed in found["images_per_s"].items():
+            speeds = found["images_per_s"]
+            for label, speed in speeds.items():
                 print(f"  {label:22s} {speed:6.2f} images/s")
+                if label != "segkit":
+                    pair = 1000 / speeds["segkit"], f"DataLoader, {label}", 1000 / speed
+                    row(f"{network}, training epoch, a picture", *pair, "ms wall")
     if asked.json:
         asked.json.write_text(json.dumps(report, indent=2))
 

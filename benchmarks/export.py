@@ -21,6 +21,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from rows import row
 
 from segkit import ops
 from segkit.engine.counting import count
@@ -98,6 +99,9 @@ def report(name: str, size: tuple[int, int], found: dict[str, float], difference
     for way, milliseconds in found.items():
         ratio = milliseconds / found["onnxruntime"]
         print(f"  {way:<14} {milliseconds:9.1f} ms   {ratio:5.2f}")
+        if way != "onnxruntime":
+            what = f"exported {name} {size[0]}×{size[1]} in ONNX Runtime"
+            row(what, found["onnxruntime"], way, milliseconds, "ms CPU")
 
 
 if __name__ == "__main__":

@@ -12,21 +12,25 @@ import subprocess
 import sys
 
 import torch
+from rows import row
 
 import segkit
 from segkit import ops
 from segkit.engine.objective import make_loss
 
 
-def train(steps: int, batch: int, height: int, width: int) -> None:
-    """From the second step on the optimizer holds its state."""
+def train(steps: int, batch: int, height: int, width: int) -> float:
+    """The last loss; from the second step on the optimizer holds its state."""
+    torch.manual_seed(0)
     network, loss = segkit.create("dermomamba").train(), make_loss("guide_fusion")
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
     for _ in range(steps):
         image = torch.rand(batch, 3, height, width)
         optimizer.zero_grad()
-        loss(network(image), (image.mean(1) > 0.5).long()).backward()
+        value = loss(network(image), (image.mean(1) > 0.5).long())
+        value.backward()
         optimizer.step()
+    return float(value.detach())
 
 
 def own_peak() -> float:
@@ -47,16 +51,22 @@ def main() -> None:
         torch.set_num_threads(asked.threads)
         height, width = map(int, asked.size.split("x"))
         with ops.using_backend(asked.only):
-            train(asked.rounds, asked.batch, height, width)
-        print(own_peak())
+            last = train(asked.rounds, asked.batch, height, width)
+        print(json.dumps([own_peak(), last]))
         return
     command = [sys.executable, __file__, "--size", asked.size, "--batch", str(asked.batch)]
     command += ["--rounds", str(asked.rounds), "--threads", str(asked.threads), "--only"]
     names = [name for name in ("native", "torch") if name in ops.available_backends()]
-    peaks = {
-        name: float(subprocess.run([*command, name], capture_output=True, check=True).stdout)
+    found = {
+        name: json.loads(subprocess.run([*command, name], capture_output=True, check=True).stdout)
         for name in names
     }
+    peaks = {name: peak for name, (peak, _) in found.items()}
+    losses = [loss for _, loss in found.values()]
+    assert max(losses) - min(losses) < 1e-2 * abs(losses[0]), f"the losses differ: {losses}"
+    if len(peaks) == 2:
+        what = f"dermomamba {asked.size}, training step, batch {asked.batch}, peak memory, native"
+        row(what, peaks["native"], "without a compiler", peaks["torch"], "MB")
     print(json.dumps({"size": asked.size, "batch": asked.batch, "peak_mb": peaks}))
 
 

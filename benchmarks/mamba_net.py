@@ -16,6 +16,7 @@ import time
 from unittest import mock
 
 import torch
+from rows import row
 
 import segkit
 from segkit import ops
@@ -38,16 +39,21 @@ def step(network, image) -> torch.Tensor:
     return loss.detach()
 
 
-def timed(action, network, image, backend: str | None) -> float:
-    """Milliseconds of process CPU time."""
+def timed(action, network, image, backend: str | None) -> tuple[float, torch.Tensor]:
+    """Milliseconds of process CPU time, and the outcome."""
     start = time.process_time()
     if backend == "no_scan":
         with mock.patch.object(blocks, "ss2d", lambda x, *weights: x):
-            action(network, image)
+            outcome = action(network, image)
     else:
         with ops.using_backend(backend):
-            action(network, image)
-    return (time.process_time() - start) * 1e3
+            outcome = action(network, image)
+    return (time.process_time() - start) * 1e3, outcome
+
+
+def check(found: torch.Tensor, expected: torch.Tensor, label: str) -> None:
+    """Whatever is compared in time computes the same."""
+    assert torch.allclose(found, expected, rtol=1e-2, atol=1e-3), label
 
 
 def main() -> None:
@@ -72,18 +78,24 @@ def main() -> None:
         for name in names:
             with ops.using_backend(name):
                 outcomes.append(action(network, image))
-        assert torch.allclose(outcomes[0], outcomes[-1], rtol=1e-2, atol=1e-3), label
+        check(outcomes[0], outcomes[-1], label)
         times: dict[str, list[float]] = {name: [] for name in (*names, "no_scan")}
         for _ in range(options.rounds):
             for name in times:
-                times[name].append(timed(action, network, image, name))
+                times[name].append(timed(action, network, image, name)[0])
         if not options.skip_loop:
-            count = options.loop_rounds
-            times["loop"] = [timed(action, network, image, "reference") for _ in range(count)]
+            times["loop"] = []
+            for _ in range(options.loop_rounds):
+                spent, outcome = timed(action, network, image, "reference")
+                check(outcome, outcomes[0], f"{label}, loop")
+                times["loop"].append(spent)
         medians = {name: statistics.median(values) for name, values in times.items()}
         report[label] = {"batch": batch, "ms": medians}
         if "loop" in medians:
             report[label]["ratio"] = {k: medians["loop"] / v for k, v in medians.items()}
+            for name in names:
+                what = f"{options.arch} {options.size}, {label}, batch {batch}, {name}"
+                row(what, medians[name], "plain loops", medians["loop"], "ms CPU")
     print(json.dumps(report, indent=2))
 
 

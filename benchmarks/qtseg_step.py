@@ -24,6 +24,7 @@ from torch import Tensor, nn
 
 sys.path.insert(0, str(Path(__file__).parent))
 import reference_qtseg as reference
+from rows import row
 
 import segkit
 from segkit_qtseg import CeDiceConfig
@@ -167,6 +168,10 @@ def main() -> None:
         "inference_ratio": {n: t / inference["reference"] for n, t in inference.items()},
         "training_ratio": {n: t / training["reference"] for n, t in training.items()},
     }
+    for name in ("segkit", "segkit bf16"):
+        peer = name.replace("segkit", "reference")
+        for kind, times in (("inference", inference), ("training step", training)):
+            row(f"qtseg {asked.size}², {kind}, {name}", times[name], peer, times[peer], "s CPU")
     if asked.memory:
         document["training_memory_mb"] = measure_memory(asked.size, asked.batch)
     if asked.json:

@@ -83,6 +83,7 @@ def processor() -> str:
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
+    signal.signal(signum, signal.SIG_IGN)  # `timeout` may tell twice
     raise SystemExit(128 + signum)  # ends the child too, and keeps its cost
 
 

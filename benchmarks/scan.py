@@ -2,7 +2,9 @@
 
     python benchmarks/scan.py                 # (2, 96, 4096), N = 16, one thread
     python benchmarks/scan.py --shape 8,32,16384 --groups 4 --rounds 3 --skip-peers
-    python benchmarks/scan.py --cuda          # own kernels against mamba-ssm where both are there
+    python benchmarks/scan.py --scaling       # wall clock of two threads against one
+    python benchmarks/scan.py --cuda          # own kernels against mamba-ssm where it is installed
+    python benchmarks/scan.py --cuda --mamba-source mamba_ssm-2.2.6.tar.gz   # or built here by nvcc
 
 Peers: "loop" is the definition, one step after the other (the forward reference of mamba-ssm);
 "unbind" the same with views made once, the only plain loop whose backward is not quadratic in L.
@@ -18,9 +20,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+import mamba_build
 import torch
+from rows import row
+from scaling import scaling
 from torch.nn import functional as F
 
 from segkit import ops
@@ -128,6 +134,25 @@ def check_parity(variants, tensors, base: str) -> dict[str, float]:
     return worst
 
 
+def check_loop(variants, tensors) -> None:
+    """The quadratic backward of the loop would take minutes: its value alone is compared."""
+    with torch.no_grad():
+        found, expected = (both(variants[name], tensors, False)[0] for name in ("loop", "unbind"))
+    assert (found - expected).abs().max() < 1e-5 * expected.abs().max(), "the loops differ"
+
+
+def tabulate(report, names) -> None:
+    """The pairs of the common table."""
+    for key, label, peer, unit in (
+        ("forward_ms", "forward", "loop", "ms CPU"),
+        ("both_ms", "forward and backward", "unbind", "ms CPU"),
+        ("memory_mb", "peak memory", "unbind", "MB"),
+    ):
+        for name in names if key in report else ():
+            title = f"selective scan {report['shape']}, {label}, {name}"
+            row(title, report[key][name], f"plain loop ({peer})", report[key][peer], unit)
+
+
 def peak_memory(name: str, shape: str, groups: int) -> float:
     """Extra MB at the peak of one forward and backward, in a process of its own."""
     command = [
@@ -169,7 +194,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--skip-peers", action="store_true")
+    parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--cuda", action="store_true")
+    parser.add_argument("--mamba-source", type=Path, help="mamba-ssm's sources, for --cuda")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     options = parser.parse_args()
     shape = tuple(int(item) for item in options.shape.split(","))
@@ -178,11 +205,21 @@ def main() -> None:
         print(memory_of(options.memory_of, shape, options.groups))
         return
     device = "cuda" if options.cuda else "cpu"
+    if options.mamba_source:
+        mamba_build.provide(options.mamba_source)
+    if options.scaling:
+        tensors = inputs(shape, options.groups, options.state, device)
+        for key, grads in (("forward", False), ("both", True)):
+            found = scaling(partial(both, ours("native"), tensors, grads), options.rounds)
+            print(json.dumps({"shape": shape, "what": key, **found}, indent=2))
+        return
     names = [name for name in ops.available_backends(device) if name not in ("reference", "export")]
     names = [name for name in names if (name, device) != ("triton", "cpu")]
     variants = {} if options.skip_peers else {"loop": loop, "unbind": unbind}
     variants |= {name: ours(name) for name in names}
     tensors = inputs(shape, options.groups, options.state, device)
+    if not options.skip_peers:
+        check_loop(variants, tensors)
     linear = {name: scan for name, scan in variants.items() if name != "loop"}
     report = {
         "shape": shape, "state": options.state, "groups": options.groups, "dtype": "float32",
@@ -198,6 +235,7 @@ def main() -> None:
         }
     if not options.skip_peers:
         report["ratio"] = ratios(report)
+        tabulate(report, names)
     print(json.dumps(report, indent=2))
 
 

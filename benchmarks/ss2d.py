@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import time
 
 import torch
+from rows import row
+from scaling import scaling
 from scan import both, check_parity, loop, measure, ratios
 
 from segkit import ops
@@ -66,20 +67,6 @@ def ours(backend: str):
     return core
 
 
-def scaling(tensors, rounds: int) -> dict[str, float]:
-    """Wall milliseconds of the best round with one thread and with two."""
-    best = {}
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        times = []
-        for _ in range(rounds):
-            start = time.perf_counter()
-            both(ours("native"), tensors, True)
-            times.append((time.perf_counter() - start) * 1e3)
-        best[f"threads_{threads}_ms"] = min(times)
-    return {**best, "ratio": best["threads_1_ms"] / best["threads_2_ms"]}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--shape", default="2,128,64,64", help="batch,channels,H,W")
@@ -92,7 +79,8 @@ def main() -> None:
     device = "cuda" if options.cuda else "cpu"
     tensors = inputs(shape, device)
     if options.scaling:
-        print(json.dumps({"shape": shape, **scaling(tensors, options.rounds)}, indent=2))
+        found = scaling(lambda: both(ours("native"), tensors, True), options.rounds)
+        print(json.dumps({"shape": shape, **found}, indent=2))
         return
     torch.set_num_threads(1)
     plain = ("reference", "export") if options.cuda else ("reference", "export", "triton")
@@ -112,6 +100,11 @@ def main() -> None:
     }  # fmt: skip
     if slow:
         report["ratio"] = ratios({"forward_ms": report["forward_ms"]})
+        times = report["forward_ms"]
+        for name in names:
+            row(
+                f"SS2D {shape}, forward, {name}", times[name], "four loops", times["loop"], "ms CPU"
+            )
     print(json.dumps(report, indent=2))
 
 

@@ -19,6 +19,7 @@ from importlib.metadata import version
 import cv2
 import numpy as np
 from medpy.metric import binary
+from rows import row
 
 from segkit.metrics import kernel, surface
 from segkit.metrics.confusion import counts
@@ -137,7 +138,12 @@ def measure(rounds: int) -> list[dict[str, object]]:
                 times[name].append(milliseconds(call))
         medians = {name: statistics.median(values) for name, values in times.items()}
         for name, median in medians.items():
-            ratio = medians[f"{name.split()[0]} medpy"] / median
+            kind, engine = name.split()
+            theirs = medians[f"{kind} medpy"]
+            ratio = theirs / median
+            if engine != "medpy":
+                title = "HD95" if kind == "hd95" else "five metrics"
+                row(f"{title}, {label}, {engine}", median, "medpy", theirs, "ms CPU")
             goal = GOALS.get((name, label))
             rows.append({"pair": label, "what": name, "ms": median, "ratio": ratio, "goal": goal})
     return rows
@@ -163,9 +169,9 @@ def main() -> None:
         print(json.dumps({"about": about, "rows": rows}, indent=2))
         return
     print(about)
-    for row in rows:
-        goal = f"  goal {row['goal']}x" if row["goal"] else ""
-        print(f"{row['pair']:12} {row['what']:12} {row['ms']:8.3f} ms  {row['ratio']:7.1f}x{goal}")
+    for one in rows:
+        goal = f"  goal {one['goal']}x" if one["goal"] else ""
+        print(f"{one['pair']:12} {one['what']:12} {one['ms']:8.3f} ms  {one['ratio']:7.1f}x{goal}")
 
 
 if __name__ == "__main__":
