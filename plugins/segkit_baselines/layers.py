@@ -32,15 +32,35 @@ def resize(x: Tensor, like: Tensor, align_corners: bool = False) -> Tensor:
     return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=align_corners)
 
 
+def mean_and_top(x: Tensor) -> Tensor:
+    """The mean and the maximum over channels, as two channels."""
+    return torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
+
+
 class ConvNormAct(nn.Sequential):
     """Convolution that keeps the size, batch norm, ReLU."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, bias: bool = True):
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int = 3, dilation: int = 1, bias: bool = True
+    ):
+        padding = dilation * (kernel // 2)
         super().__init__(
-            nn.Conv2d(inputs, outputs, kernel, padding=kernel // 2, bias=bias),
+            nn.Conv2d(inputs, outputs, kernel, padding=padding, dilation=dilation, bias=bias),
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         )
+
+
+class AdditiveGate(nn.Module):
+    """The skip, weighted by σ(ψ(ReLU(g(gate) + x(skip)))): additive attention."""
+
+    def __init__(self, g: nn.Module, x: nn.Module, width: int):
+        super().__init__()
+        self.g, self.x = g, x  # to `width` channels
+        self.psi = nn.Sequential(pointwise(width, 1), nn.BatchNorm2d(1))
+
+    def forward(self, gate: Tensor, skip: Tensor) -> Tensor:
+        return skip * self.psi(F.relu(self.g(gate) + self.x(skip))).sigmoid()
 
 
 class DropPath(nn.Module):
@@ -60,30 +80,26 @@ class DropPath(nn.Module):
 def init_light(module: nn.Module) -> None:
     """The initialisation of EGE-UNet, MALUNet and UltraLight VM-UNet, for every layer inside."""
     for layer in module.modules():
-        if isinstance(layer, nn.Conv2d):
-            fan = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels // layer.groups
+        if isinstance(layer, nn.Conv1d):  # fan-out without the groups; the bias stays
+            fan = layer.kernel_size[0] * layer.out_channels
             nn.init.normal_(layer.weight, 0, math.sqrt(2 / fan))
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
-        elif isinstance(layer, nn.Conv1d):
-            nn.init.normal_(
-                layer.weight, 0, math.sqrt(2 / (layer.kernel_size[0] * layer.out_channels))
-            )
-        elif isinstance(layer, nn.Linear):
-            nn.init.trunc_normal_(layer.weight, std=0.02)
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)
+        else:
+            _init_layer(layer)
 
 
 def init_transformer(module: nn.Module) -> None:
     """Truncated normal for linears, fan-out normal for convolutions, zero biases."""
     for layer in module.modules():
-        if isinstance(layer, nn.Linear):
-            nn.init.trunc_normal_(layer.weight, std=0.02)
-        elif isinstance(layer, nn.Conv2d):
-            fan = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels // layer.groups
-            nn.init.normal_(layer.weight, 0, math.sqrt(2 / fan))
-        else:
-            continue
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
+        _init_layer(layer)
+
+
+def _init_layer(layer: nn.Module) -> None:
+    if isinstance(layer, nn.Linear):
+        nn.init.trunc_normal_(layer.weight, std=0.02)
+    elif isinstance(layer, nn.Conv2d):
+        fan = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels // layer.groups
+        nn.init.normal_(layer.weight, 0, math.sqrt(2 / fan))
+    else:
+        return
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
 from segkit_baselines.describe_light import MKUNetConfig
-from segkit_baselines.layers import depthwise, double, pointwise
+from segkit_baselines.layers import AdditiveGate, depthwise, double, mean_and_top, pointwise
 
 
 def shuffle(x: Tensor, groups: int) -> Tensor:
@@ -70,22 +69,12 @@ class SpatialGate(nn.Module):
         self.conv = nn.Conv2d(2, 1, 7, padding=3, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        summary = torch.cat([x.mean(1, keepdim=True), x.amax(1, keepdim=True)], 1)
-        return self.conv(summary).sigmoid() * x
+        return self.conv(mean_and_top(x)).sigmoid() * x
 
 
-class GroupedGate(nn.Module):
-    """The skip, weighted by what the decoder already knows."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        half = channels // 2
-        self.g = _grouped(channels, half)
-        self.t = _grouped(channels, half)
-        self.psi = nn.Sequential(pointwise(half, 1), nn.BatchNorm2d(1))
-
-    def forward(self, gate: Tensor, skip: Tensor) -> Tensor:
-        return skip * self.psi(F.relu(self.g(gate) + self.t(skip))).sigmoid()
+def _gate(channels: int) -> AdditiveGate:
+    half = channels // 2
+    return AdditiveGate(_grouped(channels, half), _grouped(channels, half), half)
 
 
 def _grouped(channels: int, half: int) -> nn.Sequential:
@@ -105,7 +94,7 @@ class MKUNet(nn.Module):
         )
         self.spatial = SpatialGate()  # one for all five steps
         self.decoder = nn.ModuleList(MKIR(a, b) for a, b in pairwise(back))
-        self.gates = nn.ModuleList(GroupedGate(width) for width in c[-2::-1])
+        self.gates = nn.ModuleList(_gate(width) for width in c[-2::-1])
         for part in (self.encoder, self.channel, self.spatial, self.decoder, self.gates):
             _init(part)
         self.heads = nn.ModuleList(

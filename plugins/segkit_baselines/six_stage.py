@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.layers import double, pointwise
+from segkit_baselines.layers import double, mean_and_top, pointwise
 
 WIDTHS = (8, 16, 24, 32, 48, 64)
 MULTIPLE = 32
@@ -92,5 +92,4 @@ class SCAB(nn.Module):
 
     def look(self, stage: Tensor) -> Tensor:
         """Where to look: one map from the mean and the maximum over channels."""
-        summary = torch.cat([stage.mean(1, keepdim=True), stage.amax(1, keepdim=True)], 1)
-        return self.spatial(summary).sigmoid()
+        return self.spatial(mean_and_top(stage)).sigmoid()

@@ -14,20 +14,15 @@ from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
 from segkit_baselines.describe_classic import UNetConfig
+from segkit_baselines.layers import ConvNormAct, double, pointwise
 
 
 class DoubleConv(nn.Sequential):
     """Twice: 3×3 convolution, batch norm, ReLU."""
 
     def __init__(self, inputs: int, outputs: int):
-        layers: list[nn.Module] = []
-        for before in (inputs, outputs):
-            layers += [
-                nn.Conv2d(before, outputs, 3, padding=1, bias=False),
-                nn.BatchNorm2d(outputs),
-                nn.ReLU(inplace=True),
-            ]
-        super().__init__(*layers)
+        first = ConvNormAct(inputs, outputs, bias=False)
+        super().__init__(*first, *ConvNormAct(outputs, outputs, bias=False))  # six flat layers
 
 
 class Up(nn.Module):
@@ -40,13 +35,11 @@ class Up(nn.Module):
         if how == "transposed":
             self.conv = nn.ConvTranspose2d(inputs, outputs, 2, stride=2)
         else:
-            self.conv = nn.Conv2d(inputs, outputs, 1)
+            self.conv = pointwise(inputs, outputs)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.conv(x)
-        if self.how == "transposed":
-            return x
-        return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
+        return x if self.how == "transposed" else double(x, align_corners=False)
 
 
 class UNet(nn.Module):
@@ -62,7 +55,7 @@ class UNet(nn.Module):
         steps = list(pairwise(widths[::-1]))  # deep to shallow
         self.ups = nn.ModuleList(Up(deep, shallow, config.up) for deep, shallow in steps)
         self.decoder = nn.ModuleList(DoubleConv(2 * shallow, shallow) for _, shallow in steps)
-        self.head = nn.Conv2d(config.width, config.num_classes, 1)
+        self.head = pointwise(config.width, config.num_classes)
 
     def forward(self, image: Tensor) -> Tensor:
         return run_padded(self.logits, image, self.multiple)
