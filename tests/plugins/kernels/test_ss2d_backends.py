@@ -103,23 +103,6 @@ def test_two_runs_give_identical_bits(backend):
     assert all(torch.equal(a, b) for a, b in zip(first, second, strict=True))
 
 
-@pytest.mark.skipif("native" not in BACKENDS, reason=f"no C kernels: {native.reason()}")
-@pytest.mark.parametrize("shape", [(1, 17, 15, 40, 8, 2), (2, 40, 33, 48, 16, 2)], ids=str)
-def test_native_bits_do_not_depend_on_the_threads(shape):
-    """The torch form leaves its matrix products to a BLAS library, which does not promise this."""
-    values, results = inputs(*shape), []
-    before = torch.get_num_threads()
-    try:
-        for threads in (1, 2, 3):
-            torch.set_num_threads(threads)
-            with ops.using_backend("native"):
-                results.append(gradients(ops.ss2d, values, torch.float32))
-    finally:
-        torch.set_num_threads(before)
-    for other in results[1:]:
-        assert all(torch.equal(a, b) for a, b in zip(results[0], other, strict=True))
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_an_expanded_gradient(backend):
     """`sum().backward()` hands over a gradient without storage of its own."""
