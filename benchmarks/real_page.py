@@ -28,12 +28,13 @@ figures.""",
 
 Made by `python -m benchmarks.real_results --on cuda`; no figure without a finished run.""",
 }
-ABOUT = """A figure carries its 95 % interval (pictures resampled, all seeds or folds of a picture
-together). Rows of a table that share a letter in *ties* cannot be told apart: paired permutation
-tests of the Dice of each test picture, Holm over all pairs. The tests and intervals know the
-chance of the pictures, not that of the seed; for that there is the spread over seeds. *Chosen
-on*: the part that chose the checkpoint. Times are sums over seeds and folds, with the scoring,
-on a machine that did other work too (so the wall time is an upper bound)."""
+ABOUT = """Under each figure stands its 95 % interval (pictures resampled, all seeds or folds of a
+picture together). Rows of a table that share a letter in *ties* cannot be told apart: paired
+permutation tests of the Dice of each test picture, Holm over all pairs. Intervals and tests know
+the chance of the pictures, not that of the seed; *spread* is the standard deviation of Dice per
+image over seeds or folds. *Chosen on*: the part that chose the checkpoint. *Minutes*: wall (CPU),
+summed over seeds and folds, with the scoring, on a machine that did other work too: the wall time
+is an upper bound."""
 
 
 def done(folder: Path) -> Run | None:
@@ -97,7 +98,7 @@ def page(rows: list[Experiment], root: Path, device: str) -> str:
     missing = [f"{row.name} seed {seed}" for row in rows for seed in row.seeds]
     there = {f"{one['row'].name} seed {seed}" for one in found for seed in one["begun"]}
     missing = [name for name in missing if name not in there]
-    lines = [HEADS[device], "", ABOUT]
+    lines = ["---", "hide: [toc]", "---", "", HEADS[device], "", ABOUT]
     for data in dict.fromkeys(one["row"].data for one in found):
         lines += _section([one for one in found if one["row"].data == data])
     lines += ["", "## Not run", "", ", ".join(missing) or "Nothing of the plan is missing.", ""]
@@ -119,7 +120,7 @@ def _section(found: list[dict[str, Any]]) -> list[str]:
         f"{facts['threads']} thread(s), torch {facts['versions']['torch']}.",
         "",
         "| row | seeds | epochs | chosen on | Dice per image | IoU per image | Dice pooled "
-        "| IoU pooled | ties | sd of Dice over seeds or folds | minutes, wall (CPU) |",
+        "| IoU pooled | ties | spread | minutes |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
         *(_line(one, letters) for one in found),
         "",
@@ -140,7 +141,7 @@ def _line(one: dict[str, Any], letters: dict[str, str]) -> str:
 
 def _figure(figure: dict[str, Any]) -> str:
     low, high = figure["ci95"]
-    return f"{figure['mean']:.3f} ({low:.3f} to {high:.3f})"
+    return f"{figure['mean']:.3f}<br>{low:.3f} to {high:.3f}"
 
 
 def _origin(one: dict[str, Any]) -> str:

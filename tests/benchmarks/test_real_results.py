@@ -72,6 +72,6 @@ def test_the_page_holds_what_is_finished_and_names_what_is_not(tmp_path, monkeyp
     assert cells[1:4] == ["0, 1", "1", "val"]
     both = [real_page.open_run(row.folder(tmp_path, seed)).summary["metrics"] for seed in (0, 1)]
     mean = sum(one["dice_image"]["mean"] for one in both) / 2
-    assert cells[4].startswith(f"{mean:.3f} (")
+    assert cells[4].startswith(f"{mean:.3f}<br>")
     assert "## Not run\n\nunet-own seed 0\n" in page
     assert "`segkit train unet --data demo --recipe quick --split 7:3 --size 16" in page
