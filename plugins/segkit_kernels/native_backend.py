@@ -227,7 +227,7 @@ def outer(a: Tensor, b: Tensor) -> Tensor:
     """a (rows, m) transposed times b (rows, n): every sum in one fixed order."""
     (rows, m), n = a.shape, b.shape[1]
     parts = min(TASKS, -(-rows // 64))
-    out = a.new_zeros(parts, m, n, dtype=torch.float64)
+    out = a.new_empty(parts, m, n, dtype=torch.float64)
     problem = Outer.of({"a": a, "b": b, "out": out}, rows=rows, m=m, n=n, parts=parts)
     launch("segkit_outer", problem, parts)
     return add_up(out).to(a.dtype)

@@ -178,3 +178,15 @@ def test_ss2d_names_a_wrong_shape():
     inputs[1] = inputs[1][:, :-1]
     with pytest.raises(UsageError, match="x_proj_weight"):
         ops.ss2d(*inputs)
+
+
+def test_backward_makes_no_zeros_for_the_kept_states():
+    """Autograd would fill a tensor of their size, and leave torch's threads spinning."""
+    u, delta = torch.randn(1, 8, 640, requires_grad=True), torch.rand(1, 8, 640)
+    B = torch.randn(1, 16, 640)
+    y = ops.selective_scan(u, delta, -torch.rand(8, 16), B, B)
+    weight, states = torch.ones_like(y), 8 * 10 * 16
+    with torch.profiler.profile(record_shapes=True) as profile:
+        torch.autograd.grad(y, u, weight)
+    filled = [event.input_shapes for event in profile.events() if event.name == "aten::zero_"]
+    assert [[states]] not in filled

@@ -61,7 +61,7 @@ EXPORT int NAME(segkit_product)(const struct product *p, int64_t *counter)
     return 0;
 }
 
-/* out (parts, m, n), zeroed by the caller: a (rows, m) transposed times b (rows, n), for `parts` runs of
+/* out (parts, m, n): a (rows, m) transposed times b (rows, n), for `parts` runs of
  * rows; the caller adds the parts. */
 struct outer {
     const float *a, *b;
@@ -104,10 +104,12 @@ EXPORT int NAME(segkit_outer)(const struct outer *p, int64_t *counter)
     float *tile = workspace(BLOCK * ROUND_UP(p->n, WIDE * LANES));
     if (!tile)
         return 1;
-    while ((index = draw(counter)) < p->parts)
+    while ((index = draw(counter)) < p->parts) {
+        memset(p->out + index * p->m * p->n, 0, (size_t)(p->m * p->n) * sizeof(double));
         for (int64_t block = index * share; block < lesser((index + 1) * share, blocks); block++)
             outer_block(p, block * BLOCK, lesser(BLOCK, p->rows - block * BLOCK), tile,
                         p->out + index * p->m * p->n);
+    }
     free(tile);
     return 0;
 }

@@ -81,12 +81,15 @@ def _(dy, carry, u, delta, A, B, C, D, bias, softplus, reverse):  # type: ignore
 
 
 def _keep(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    ctx.set_materialize_grads(False)  # no zeros for the states: torch's threads spin on after them
     ctx.save_for_backward(output[1], *inputs[:7])
     ctx.flags = inputs[7:]
 
 
 def _differentiate(ctx, dy, _):  # type: ignore[no-untyped-def]
     carry, *tensors = ctx.saved_tensors
+    if dy is None:
+        return (None,) * 9
     grads = torch.ops.segkit.selective_scan_backward(dy, carry, *tensors, *ctx.flags)
     optional = [None if item is None else grad for item, grad in zip(tensors, grads, strict=True)]
     return *optional, None, None

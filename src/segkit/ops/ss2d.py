@@ -68,11 +68,14 @@ def _(dy, carry, *inputs):  # type: ignore[no-untyped-def]
 
 
 def _keep(ctx, inputs, output):  # type: ignore[no-untyped-def]
+    ctx.set_materialize_grads(False)  # no zeros for the states: torch's threads spin on after them
     ctx.save_for_backward(output[1], *inputs)
 
 
 def _differentiate(ctx, dy, _):  # type: ignore[no-untyped-def]
     carry, *inputs = ctx.saved_tensors
+    if dy is None:
+        return (None,) * 6
     return torch.ops.segkit.ss2d_backward(dy, carry, *inputs)
 
 
