@@ -14,13 +14,24 @@ from segkit_baselines.describe_classic import ResEncConfig
 BLOCKS = (1, 3, 4, 6, 6, 6, 6, 6)
 
 
+class InstanceNorm(nn.InstanceNorm2d):
+    """Answers with its bias where the map is one pixel; torch's layer refuses that even in eval."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        fast = torch.backends.cudnn.enabled
+        return torch.instance_norm(x, self.weight, self.bias, None, None, True, 0.0, self.eps, fast)
+
+
 class ConvNorm(nn.Sequential):
     """3×3 convolution and instance norm; `act` adds the leaky ReLU."""
 
     def __init__(self, inputs: int, outputs: int, stride: int = 1, act: bool = True):
         layers: list[nn.Module] = [
             nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1),
-            nn.InstanceNorm2d(outputs, affine=True),
+            InstanceNorm(outputs),
         ]
         super().__init__(*layers, *([nn.LeakyReLU(0.01)] if act else []))
 
@@ -36,7 +47,7 @@ class Residual(nn.Module):
         if inputs != outputs:
             shortcut += [
                 nn.Conv2d(inputs, outputs, 1, bias=False),
-                nn.InstanceNorm2d(outputs, affine=True),
+                InstanceNorm(outputs),
             ]
         self.shortcut = nn.Sequential(*shortcut)
 

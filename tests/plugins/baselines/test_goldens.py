@@ -478,3 +478,14 @@ def test_light_losses_by_hand():
     logits = torch.tensor([math.log(x / (1 - x)) for x in p], dtype=torch.float64).view(1, 1, 1, 4)
     found = resolve(value.make)(value.config())(logits, torch.tensor(g).view(1, 1, 4))
     assert found.item() == pytest.approx(0.4003674438 + 0.1935483932, abs=1e-7)
+
+
+@torch.no_grad()
+def test_instance_norm_of_one_pixel_is_its_bias():
+    from segkit_baselines.resenc_unet import InstanceNorm
+
+    norm = InstanceNorm(3).eval()
+    norm.bias.copy_(torch.tensor([1.0, -2.0, 0.5]))
+    assert torch.allclose(norm(torch.rand(2, 3, 1, 1))[..., 0, 0], norm.bias.expand(2, 3))
+    x = torch.rand(2, 3, 4, 5)
+    assert torch.equal(norm(x), torch.nn.InstanceNorm2d.forward(norm, x))
