@@ -2,9 +2,13 @@
 
 import json
 
+import numpy as np
+import pytest
 from typer.testing import CliRunner
 
 from segkit.cli import build_app
+from segkit.engine import zoo_export
+from segkit.errors import SegkitError
 
 CLI = CliRunner()
 
@@ -42,3 +46,40 @@ def test_every_published_name_of_a_network_is_found():
     assert {row.data for row in published_rows("qtseg")} >= {"isic2016", "busi", "bkai", "dsb2018"}
     assert {row.data for row in published_rows("unetpp")} >= {"isic2016", "isic2018", "ph2"}
     assert {row.data for row in published_rows("attunet")} >= {"isic2018", "ph2"}
+
+
+def test_a_kept_report_and_a_refusal_in_the_onnx_column(tmp_path, monkeypatch):
+    pytest.importorskip("onnxscript")
+    kept = {"passed": True, "opset": 20, "nodes": 347, "graph_bytes": 112_374, "bytes": 216_514}
+    case = {"max_difference": 7e-5, "largest_logit": 4.6}
+    report = kept | {"card": {"size": [64, 64]}, "cases": [case, case | {"max_difference": 9e-5}]}
+    (tmp_path / "mkunet_t.onnx.check.json").write_text(json.dumps(report))
+
+    def refuse(subject, name, folder):
+        assert (subject.card["architecture"], name, folder) == ("unext_s", "onnx", tmp_path)
+        raise SegkitError("the exported file does not answer as the network does", "a logit is off")
+
+    monkeypatch.setattr(zoo_export, "export", refuse)
+    words = ("zoo", "mkunet_t", "unext_s", "--size", "64", "--no-latency", "--onnx", str(tmp_path))
+    done = run(*words, "--json")
+    assert done.exit_code == 0, done.output
+    rows = {row["name"]: row["onnx"] for row in json.loads(done.stdout)}
+    assert rows["mkunet_t"]["max_difference"] == 9e-5
+    assert not rows["unext_s"]["passed"]
+    page = tmp_path / "zoo.md"
+    assert run(*words, "--markdown", str(page)).exit_code == 0
+    lines = {line.split(" | ")[0]: line for line in page.read_text().splitlines()}
+    assert lines["| mkunet_t"].endswith("| passes, 347 nodes, 112 kB |")
+    assert lines["| unext_s"].endswith("answer as the network does: a logit is off |")
+    assert "segkit zoo --size 64 --onnx exports/zoo" in page.read_text()
+
+
+def test_norms_are_settled_before_the_gate():
+    from segkit.engine.export_subject import find_subject
+
+    def spread(subject):
+        picture = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)
+        return subject.logits(subject.inputs(picture)).std()
+
+    assert spread(find_subject("mkunet_t", size=(64, 64))) < 1e-3  # below the gate's bound
+    assert spread(zoo_export.settled("mkunet_t")) > 1e-2

@@ -17,6 +17,9 @@ def command(
     names: Annotated[list[str] | None, typer.Argument(help="Only these; all if none.")] = None,
     size: Annotated[str, typer.Option(help="N or HxW, or paper: each at its own.")] = "256",
     latency: Annotated[bool, typer.Option(help="Measure the CPU latency.")] = True,
+    onnx: Annotated[
+        Path | None, typer.Option(help="Export each there, through the gate; reports are kept.")
+    ] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a picture (.svg).")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write the docs page.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
@@ -32,27 +35,37 @@ def command(
         value = plugins.get("architectures", name)
         if names:
             build.require(value)
+    if onnx:
+        _require_onnx()
     square = None if size == "paper" else parse_size(size)
-    rows = _survey(asked, square, latency)
+    rows = _survey(asked, square, latency, onnx)
     if plot:
         _plot(rows, plot)
     if markdown:
-        paths.write_text(markdown, _page(rows, size))
+        paths.write_text(markdown, _page(rows, size, onnx))
         _console.note(f"written: {markdown}")
     if as_json:
         _console.emit_json(rows)
     elif not markdown:
-        _console.table(
-            COLUMNS, [_cells(row) for row in rows], _title(rows, size), right=COLUMNS[2:7]
-        )
+        columns, cells = _columns(rows), [_cells(row) for row in rows]
+        _console.table(columns, cells, _title(rows, size), right=COLUMNS[2:7])
 
 
-def _survey(names: list[str], size: tuple[int, int] | None, latency: bool) -> list[dict[str, Any]]:
+def _require_onnx() -> None:
+    """The exporter's packages, before anything is counted."""
+    from segkit.engine.export import find_exporter
+
+    find_exporter("onnx")
+
+
+def _survey(
+    names: list[str], size: tuple[int, int] | None, latency: bool, onnx: Path | None
+) -> list[dict[str, Any]]:
     from segkit.engine import zoo
 
     rows = []
     with _console.progress("networks", len(names)) as ticker:
-        for row in zoo.survey(names, size, latency):
+        for row in zoo.survey(names, size, latency, onnx):
             ticker.describe(row["name"])
             ticker.advance()
             rows.append(row)
@@ -77,7 +90,19 @@ def _cells(row: dict[str, Any]) -> list[str]:
         f"{time['median']:.0f}" if time else "",
         _published(row["published"]),
         _scores(row["published_scores"]),
+        *([_verdict(row["onnx"])] if row["onnx"] else []),
     ]
+
+
+def _columns(rows: list[dict[str, Any]]) -> tuple[str, ...]:
+    """With ONNX, if it was asked for."""
+    return (*COLUMNS, "ONNX") if any(row["onnx"] for row in rows) else COLUMNS
+
+
+def _verdict(exported: dict[str, Any]) -> str:
+    if not exported["passed"]:
+        return f"no: {exported['reason']}"
+    return f"passes, {exported['nodes']} nodes, {exported['graph_bytes'] / 1e3:.0f} kB"
 
 
 def _published(figures: dict[str, Any] | None) -> str:
@@ -105,20 +130,24 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
     _console.note(f"written: {path}")
 
 
-def _page(rows: list[dict[str, Any]], size: str) -> str:
+def _page(rows: list[dict[str, Any]], size: str, onnx: Path | None) -> str:
     """The documentation page."""
+    columns = _columns(rows)
+    command = f"segkit zoo --size {size}{' --onnx exports/zoo' if onnx else ''}"
     lines = [
         "# The zoo",
         "",
-        f"Made by `segkit zoo --size {size} --markdown docs/zoo.md`. {_title(rows, size)}.",
+        f"Made by `{command} --markdown docs/zoo.md`. {_title(rows, size)}.",
+        "Scores of all of them under one recipe: [on the built-in pictures](zoo-demo.md).",
         "",
         "GMACs are multiply-adds of convolutions, linear layers and matrix products; scan is the",
         "number of state updates in millions; GFLOPs = 2·GMACs + the scan. Published figures are",
         "quoted as printed: most 'GFLOPs' there are multiply-adds. Dice is the published one, in",
         "points, the best of the tables that print it; it is not ours and mostly not comparable.",
         "",
-        "| " + " | ".join(COLUMNS) + " |",
-        "|" + "---|" * len(COLUMNS),
+        *(_ABOUT_ONNX if onnx else []),
+        "| " + " | ".join(columns) + " |",
+        "|" + "---|" * len(columns),
         *("| " + " | ".join(_cells(row)) + " |" for row in rows),
         "",
         "## Where our count differs from the published one",
@@ -127,6 +156,14 @@ def _page(rows: list[dict[str, Any]], size: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+_ABOUT_ONNX = [
+    "ONNX: written by the exporter from fresh weights whose batch norms have seen one batch, run",
+    "by ONNX Runtime and compared with the network at three sizes by the gate of",
+    "[segkit export](commands/export.md); then its nodes, and its size without weights.",
+    "",
+]
 
 
 def _differences(rows: list[dict[str, Any]]) -> list[str]:

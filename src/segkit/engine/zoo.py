@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from segkit import build, plugins
 from segkit.api import Architecture
-from segkit.engine import profile
+from segkit.engine import profile, zoo_export
 from segkit.engine.counting import count
 from segkit.engine.profile_meter import Meter
 from segkit.metrics.published import PublishedRow, all_rows
@@ -22,13 +23,17 @@ ALIASES = {
 
 
 def survey(
-    names: Sequence[str], size: tuple[int, int] | None, latency: bool = True
+    names: Sequence[str],
+    size: tuple[int, int] | None,
+    latency: bool = True,
+    onnx: Path | None = None,
 ) -> Iterator[dict[str, Any]]:
-    """A row per architecture, at one size or (None) at each paper's own."""
+    """A row per architecture, at one size or (None) at each paper's own; exported to `onnx`."""
     for name in names or plugins.names("architectures"):
         value = build.architecture(name)
         if not build.missing(value):
-            yield row(value, size, latency)
+            exported = zoo_export.onnx_facts(name, onnx) if onnx else None
+            yield row(value, size, latency) | {"onnx": exported}
 
 
 def row(value: Architecture, size: tuple[int, int] | None, latency: bool) -> dict[str, Any]:
