@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from itertools import combinations
+
 import pytest
 import torch
 
@@ -120,3 +123,26 @@ def test_the_picture_is_svg_and_names_everything(tmp_path):
     assert "64×64" in text
     with pytest.raises(UsageError, match="svg"):
         profile_plot.draw(documents, tmp_path / "costs.bmp")
+
+
+def test_labels_keep_clear_of_each_other():
+    """Twenty networks of nearly the same cost: every label is read, sizes that agree stand once."""
+    documents = [
+        {
+            "architecture": f"network_{number}",
+            "flops": 1e9 * (1 + number / 10),
+            "params": 1e6 * (1 + number % 4 / 10),
+            "weights_mb": 4.0 + number,
+            "latency_ms": None,
+            "input": [1, 3, 64, 96],
+        }
+        for number in range(20)
+    ]
+    text = profile_plot.svg(documents)
+    assert text.count("64×96") == 1 + 20  # the head, and what a circle says when pointed at
+    found = re.findall(r'<text x="([\d.]+)" y="([\d.]+)"[^>]*>network_\d+<', text)
+    places = [(float(x), float(y)) for x, y in found]
+    assert len(places) == 20
+    for (x, y), (other_x, other_y) in combinations(places, 2):
+        assert abs(x - other_x) > 60 or abs(y - other_y) > 12
+    assert all(profile_plot.LEFT < x < profile_plot.WIDTH for x, _ in places)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -16,6 +17,8 @@ from segkit.errors import UsageError
 
 WIDTH, HEIGHT = 900, 560
 LEFT, RIGHT, TOP, BOTTOM = 90, 40, 56, 70
+SMALL, LARGE = 4.0, 24.0  # radii
+LETTER, LINE = 7.8, 15.0  # width of a letter and height of a line, on the safe side
 COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#be185d", "#0f766e", "#a16207", "#475569")
 
 
@@ -35,9 +38,80 @@ def svg(documents: Sequence[dict[str, Any]]) -> str:
     upward = _Axis([y for _, y in points], HEIGHT - BOTTOM, TOP)
     parts = [_head(documents, timed), *_grid(across, upward), _labels(unit)]
     parts.append(_front(points, across, upward))
-    for index, (document, point) in enumerate(zip(documents, points, strict=True)):
-        parts.append(_circle(document, point, across, upward, COLOURS[index % len(COLOURS)]))
+    most = max(document["weights_mb"] for document in documents)
+    circles = []
+    for document, (x, y) in zip(documents, points, strict=True):
+        radius = max(SMALL, LARGE * math.sqrt(document["weights_mb"] / most))
+        circles.append(_Circle(across.at(x), upward.at(y), radius))
+    order = sorted(range(len(circles)), key=lambda i: -circles[i].radius)  # small ones on top
+    parts += [_disc(documents[i], circles[i], COLOURS[i % len(COLOURS)]) for i in order]
+    places = _places(circles, [_label(document, documents) for document in documents])
+    for place, document, circle in zip(places, documents, circles, strict=True):
+        parts.append(_text(_label(document, documents), place, circle))
     return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+@dataclass(frozen=True)
+class _Circle:
+    x: float
+    y: float
+    radius: float
+
+
+@dataclass(frozen=True)
+class _Box:
+    """A rectangle by its left upper corner."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def overlap(self, other: _Box) -> float:
+        """The area that both cover."""
+        across = min(self.x + self.width, other.x + other.width) - max(self.x, other.x)
+        down = min(self.y + self.height, other.y + other.height) - max(self.y, other.y)
+        return max(0.0, across) * max(0.0, down)
+
+
+def _label(document: dict[str, Any], documents: Sequence[dict[str, Any]]) -> str:
+    """The name, with the size where the sizes differ."""
+    name = str(document["architecture"])
+    return name if len({_size(other) for other in documents}) == 1 else f"{name} {_size(document)}"
+
+
+def _size(document: dict[str, Any]) -> str:
+    return "×".join(str(side) for side in document["input"][2:])
+
+
+def _places(circles: Sequence[_Circle], labels: Sequence[str]) -> list[_Box]:
+    """A box for each label: the place round its circle that covers least of all else."""
+    discs = [_Box(c.x - c.radius, c.y - c.radius, 2 * c.radius, 2 * c.radius) for c in circles]
+    taken: dict[int, _Box] = {}
+    for index in sorted(range(len(circles)), key=lambda i: circles[i].radius):
+        others = [disc for i, disc in enumerate(discs) if i != index] + list(taken.values())
+        boxes = _round(circles[index], LETTER * len(labels[index]))
+
+        def covered(box: _Box, others: list[_Box] = others) -> float:
+            outside = LINE * (max(0.0, LEFT - box.x) + max(0.0, box.x + box.width - WIDTH))
+            return outside + sum(box.overlap(other) for other in others)
+
+        taken[index] = min(boxes, key=covered)
+    return [taken[index] for index in range(len(circles))]
+
+
+def _round(circle: _Circle, width: float) -> list[_Box]:
+    """Places round a circle, the preferred ones first: beside, above, below, then farther off."""
+    boxes = []
+    for away in (4.0, 18.0, 34.0, 52.0):
+        reach = circle.radius + away
+        for degrees in (0, 180, 90, 270, 45, 315, 135, 225, 22, 338, 158, 202):
+            turn = math.radians(degrees)
+            x, y = circle.x + reach * math.cos(turn), circle.y - reach * math.sin(turn)
+            left = x - width * (1 - math.cos(turn)) / 2
+            top = y - LINE * (1 + math.sin(turn)) / 2
+            boxes.append(_Box(left, top, width, LINE))
+    return boxes
 
 
 def _height_of(document: dict[str, Any], timed: bool) -> float:
@@ -73,6 +147,8 @@ def pareto(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 def _head(documents: Sequence[dict[str, Any]], timed: bool) -> str:
     where = documents[0]["latency_ms"]["device"] if timed else "counted, not measured"
+    sizes = {_size(document) for document in documents}
+    where = f"{sizes.pop()}, {where}" if len(sizes) == 1 else where
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
         f'font-family="system-ui, sans-serif" font-size="13" fill="#1f2937">\n'
@@ -112,17 +188,27 @@ def _front(points: Sequence[tuple[float, float]], across: _Axis, upward: _Axis) 
     return f'<polyline points="{joined}" fill="none" stroke="#9ca3af" stroke-dasharray="4 4"/>'
 
 
-def _circle(
-    document: dict[str, Any], point: tuple[float, float], across: _Axis, upward: _Axis, colour: str
-) -> str:
-    x, y = across.at(point[0]), upward.at(point[1])
-    radius = min(34.0, max(5.0, 4 * math.sqrt(document["weights_mb"])))
-    name = escape(document["architecture"])
-    size = "×".join(str(side) for side in document["input"][2:])
-    anchor, shift = ("end", -radius - 5) if x > WIDTH - 190 else ("start", radius + 5)
+def _disc(document: dict[str, Any], circle: _Circle, colour: str) -> str:
+    title = f"{escape(document['architecture'])} {_size(document)}: {document['flops'] / 1e9:.3g}"
     return (
-        f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{colour}" fill-opacity="0.55" '
-        f'stroke="{colour}"><title>{name} {size}: {point[0]:.3g} GFLOPs</title></circle>\n'
-        f'<text x="{x + shift:.1f}" y="{y + 4:.1f}" text-anchor="{anchor}">{name} '
-        f'<tspan fill="#6b7280">{size}</tspan></text>'
+        f'<circle cx="{circle.x:.1f}" cy="{circle.y:.1f}" r="{circle.radius:.1f}" fill="{colour}" '
+        f'fill-opacity="0.5" stroke="{colour}"><title>{title} GFLOPs</title></circle>'
+    )
+
+
+def _text(label: str, box: _Box, circle: _Circle) -> str:
+    """The label, with a thin line to its circle where it stands apart from it."""
+    x, y = box.x + box.width / 2, box.y + box.height / 2
+    near_x = min(max(circle.x, box.x), box.x + box.width)
+    near_y = min(max(circle.y, box.y), box.y + box.height)
+    gap = math.hypot(near_x - circle.x, near_y - circle.y) - circle.radius
+    line = ""
+    if gap > 8:
+        line = (
+            f'<path d="M{circle.x:.1f} {circle.y:.1f}L{near_x:.1f} {near_y:.1f}" '
+            'stroke="#9ca3af" stroke-width="0.7"/>'
+        )
+    return (
+        f'{line}<text x="{x:.1f}" y="{y + 4:.1f}" {_MIDDLE} stroke="#ffffff" stroke-width="3" '
+        f'stroke-opacity="0.75" paint-order="stroke">{escape(label)}</text>'
     )
