@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
 from segkit_baselines.describe_classic import AttUNetConfig
-from segkit_baselines.layers import ConvNormAct, pointwise
+from segkit_baselines.layers import AdditiveGate, ConvNormAct, pointwise
 
 
 class DoubleConv(nn.Sequential):
@@ -20,18 +20,10 @@ class DoubleConv(nn.Sequential):
         super().__init__(ConvNormAct(inputs, outputs), ConvNormAct(outputs, outputs))
 
 
-class Gate(nn.Module):
-    """The skip, weighted by an additive attention from the upsampled features."""
-
-    def __init__(self, channels: int):
-        super().__init__()
-        half = channels // 2
-        self.g = nn.Sequential(pointwise(channels, half), nn.BatchNorm2d(half))
-        self.x = nn.Sequential(pointwise(channels, half), nn.BatchNorm2d(half))
-        self.psi = nn.Sequential(pointwise(half, 1), nn.BatchNorm2d(1))
-
-    def forward(self, up: Tensor, skip: Tensor) -> Tensor:
-        return skip * self.psi(F.relu(self.g(up) + self.x(skip))).sigmoid()
+def _gate(channels: int) -> AdditiveGate:
+    half = channels // 2
+    g, x = (nn.Sequential(pointwise(channels, half), nn.BatchNorm2d(half)) for _ in "gx")
+    return AdditiveGate(g, x, half)
 
 
 class AttUNet(nn.Module):
@@ -45,7 +37,7 @@ class AttUNet(nn.Module):
         )
         back = list(pairwise(widths[::-1]))
         self.ups = nn.ModuleList(ConvNormAct(deep, shallow) for deep, shallow in back)
-        self.gates = nn.ModuleList(Gate(shallow) for _, shallow in (back if config.gate else []))
+        self.gates = nn.ModuleList(_gate(shallow) for _, shallow in (back if config.gate else []))
         self.decoder = nn.ModuleList(DoubleConv(2 * shallow, shallow) for _, shallow in back)
         self.head = pointwise(config.width, config.num_classes)
 
