@@ -16,7 +16,7 @@ from segkit.engine.export_subject import HalfPrecision, Subject
 from segkit.engine.export_trace import naming_failures, quiet, trace
 from segkit_export import onnx_scan
 
-OPSET = 18  # what torch writes by itself; any ONNX Runtime since 1.14 reads it
+OPSET = 20  # the first with GELU as one operator; any ONNX Runtime since 1.17 reads it
 
 
 class OnnxFormat:

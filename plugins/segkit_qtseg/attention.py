@@ -95,6 +95,11 @@ class SpatialAttention(nn.Module):
         summary = torch.cat([z.mean(1, keepdim=True), z.amax(1, keepdim=True)], dim=1)
         return torch.sigmoid(self.conv(summary))
 
+    def gate_of_tokens(self, tokens: Tensor, size: tuple[int, int]) -> Tensor:
+        """The gate of a map that is at hand as tokens (B,N,C): g (B,1,N)."""
+        summary = torch.stack([tokens.mean(2), tokens.amax(2)], dim=1)  # (B,2,N)
+        return torch.sigmoid(self.conv(summary.unflatten(2, size))).flatten(2)
+
 
 class Position(nn.Module):
     """Random Fourier features of a grid; the frequencies are drawn once and saved, not trained."""

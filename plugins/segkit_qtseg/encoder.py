@@ -38,10 +38,16 @@ class C2f(nn.Module):
         self.m = nn.ModuleList(Bottleneck(half, add, eps) for _ in range(repeats))
 
     def forward(self, x: Tensor) -> Tensor:
-        parts = list(self.cv1(x).chunk(2, dim=1))
+        parts = self._halves(x)
         for bottleneck in self.m:
             parts.append(bottleneck(parts[-1]))
         return self.cv2(torch.cat(parts, dim=1))
+
+    def _halves(self, x: Tensor) -> list[Tensor]:
+        """The two halves of cv1's map; a graph for a runtime computes them apart, uncopied."""
+        if torch.compiler.is_exporting():
+            return self.cv1.parts(x, 2)
+        return list(self.cv1(x).chunk(2, dim=1))
 
 
 class SPPF(nn.Module):

@@ -27,7 +27,7 @@ def mix_folded(
     """Equal to `DMABlock.mix`."""
     flat = tokens_of(features)
     z = flat + position  # (B,N,C)
-    gate = 1 + block.sam.gate(map_of(z, features)).flatten(2)  # (B,1,N)
+    gate = 1 + block.sam.gate_of_tokens(z, (features.shape[-2], features.shape[-1]))  # (B,1,N)
     matrix = block.cab.matrix(z).to(z.dtype)  # (B,C,C)
     read = _read_both(block, tokens, z, gate, matrix)
     mixed = block.norm_mix(read + tokens)

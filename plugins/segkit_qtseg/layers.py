@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segkit.nn.folding import conv_bn, conv_transposed_bn
+from segkit.nn.folding import conv_bn, conv_transposed_bn, fold
 
 
 class ConvBnAct(nn.Module):
@@ -19,6 +19,13 @@ class ConvBnAct(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         y = conv_bn(self.conv, self.bn, x)
         return F.silu(y, inplace=not y.requires_grad)
+
+    def parts(self, x: Tensor, count: int) -> list[Tensor]:
+        """The output's channels in equal parts, each by its own convolution (evaluation only)."""
+        weight, bias = fold(self.conv.weight, None, self.bn)
+        pairs = zip(weight.chunk(count), bias.chunk(count), strict=True)
+        step, around = self.conv.stride, self.conv.padding
+        return [F.silu(F.conv2d(x, *pair, step, around)) for pair in pairs]
 
 
 class UpBnAct(nn.Module):

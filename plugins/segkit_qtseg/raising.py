@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 from segkit_qtseg.attention import tokens_of
 
 PIECE = 512  # positions at a time: 16 pixels of 64 channels each, 2 MB in float32
+PIECES = 16  # of an exported graph; sides are multiples of 4 at stride 8, so this divides N
 
 
 def raised_logits(upscale: nn.Sequential, tokens: Tensor, features: Tensor) -> Tensor:
@@ -31,7 +32,9 @@ def raised_logits(upscale: nn.Sequential, tokens: Tensor, features: Tensor) -> T
 
 
 def _split(positions: Tensor) -> tuple[Tensor, ...]:
-    """Pieces for the cache of a CPU; a GPU and an exported graph take all at once."""
+    """Pieces for the cache of a CPU: of a fixed size, or a fixed number in an exported graph."""
+    if torch.compiler.is_exporting():
+        return positions.unflatten(1, (PIECES, -1)).unbind(1)
     if positions.device.type != "cpu" or torch.compiler.is_compiling():
         return (positions,)
     return positions.split(max(1, PIECE // positions.shape[0]), dim=1)

@@ -285,3 +285,24 @@ def test_every_preprocessing_is_traced_for_any_batch(subject, rule, colour):
     images = np.random.default_rng(0).integers(0, 256, (3, 29, 41, 3), dtype=np.uint8)
     found = program(torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(found, inside.logits(images), atol=1e-6)
+
+
+class Turning(nn.Module):
+    """Tokens made a map and tokens again, as attention blocks in a row do."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        height, width = image.shape[-2:]
+        tokens = image.flatten(2).transpose(1, 2) * 2
+        again = tokens.transpose(1, 2).unflatten(2, (height, width)).flatten(2).transpose(1, 2)
+        back = (again + 1).transpose(1, 2).unflatten(2, (height, width))
+        return back.mean(1, keepdim=True)
+
+
+def test_layouts_that_undo_each_other_are_dropped(subject):
+    turning = replace(subject, network=Turning().eval())
+    program = trace(turning)
+    names = [str(node.target) for node in program.graph.nodes]
+    assert names.count("aten.transpose.int") == 2
+    assert names.count("aten.unflatten.int") == names.count("aten.flatten.using_ints") == 1
+    image = torch.rand(1, 3, 40, 52)
+    torch.testing.assert_close(program.module()(image), turning.network(image))

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 import torch
 from torch.export import Dim, ExportedProgram
+from torch.fx import Graph
 
 from segkit.engine.export_subject import Subject
 from segkit.errors import SegkitError
@@ -44,7 +45,26 @@ def trace(subject: Subject) -> ExportedProgram:
         program = torch.export.export(
             subject.network.eval(), (example(subject),), dynamic_shapes=(shape,)
         )
+    cancel_layouts(program.graph)
     return _without_layout_guards(program)
+
+
+def cancel_layouts(graph: Graph) -> None:
+    """Drop layout changes that the next one undoes: tokens made a map and tokens again.
+
+    Torch gives views, but a runtime copies the map at each transposition.
+    """
+    aten = torch.ops.aten
+    for node in graph.find_nodes(op="call_function", target=aten.flatten.using_ints):
+        made = node.args[0]
+        split = made.target is aten.unflatten.int and node.args[1:] == (made.args[1],)
+        if split and made.meta["val"].dim() == made.args[1] + len(made.args[2]):  # the last axis
+            node.replace_all_uses_with(made.args[0])
+    for node in graph.find_nodes(op="call_function", target=aten.transpose.int):
+        made = node.args[0]
+        if made.target is aten.transpose.int and made.args[1:] == node.args[1:]:
+            node.replace_all_uses_with(made.args[0])
+    graph.eliminate_dead_code()
 
 
 def _without_layout_guards(program: ExportedProgram) -> ExportedProgram:

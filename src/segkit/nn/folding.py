@@ -45,7 +45,8 @@ def convolve(conv: nn.Conv2d, x: Tensor) -> Tensor:
 
 def _convolve(conv: nn.Conv2d, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     point = conv.kernel_size == (1, 1) and conv.stride == (1, 1) and conv.groups == 1
-    if point and not as_written() and x.is_contiguous(memory_format=torch.channels_last):
+    plain = as_written() or torch.compiler.is_exporting()  # a runtime lays out maps by itself
+    if point and not plain and x.is_contiguous(memory_format=torch.channels_last):
         return F.linear(x.permute(0, 2, 3, 1), weight.flatten(1), bias).permute(0, 3, 1, 2)
     return F.conv2d(x, weight, bias, conv.stride, conv.padding, conv.dilation, conv.groups)
 

@@ -37,7 +37,7 @@ def images():
 
 def test_the_report(exported):
     _, report = exported
-    assert report["opset"] == 18
+    assert report["opset"] == 20
     assert report["dynamic"] == ["batch", "height", "width"]
     assert 0 < report["nodes"] < 100
     assert report["graph_bytes"] < 60_000 < report["bytes"] + 60_000
