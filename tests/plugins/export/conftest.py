@@ -1,6 +1,12 @@
-"""A small U-Net that has learned to find the drawn blobs, so that its masks mean something."""
+"""A small U-Net that has learned to find the drawn blobs, and a browser to open pages in."""
 
 from __future__ import annotations
+
+import base64
+import functools
+import http.server
+import shutil
+import threading
 
 import numpy as np
 import pytest
@@ -16,19 +22,26 @@ from segkit.engine.export_subject import Subject, find_subject
 def subject() -> Subject:
     torch.manual_seed(0)
     found = find_subject("unet", size=(64, 64), settings={"width": 4, "levels": 3})
-    teach(found)
+    learn(found, drawing(np.random.default_rng(1), 8, 64, 64, 3), 80, 0.02)
     return found
 
 
-def teach(found: Subject, steps: int = 80) -> None:
+@pytest.fixture(scope="session")
+def teach():
+    return learn
+
+
+def learn(found: Subject, images: np.ndarray, steps: int, rate: float) -> None:
     """Dark is foreground."""
-    images = drawing(np.random.default_rng(1), 8, 64, 64, 3)
     inputs = torch.from_numpy(found.inputs(images))
-    truth = torch.from_numpy((images.mean(-1) < 128).astype(np.float32))[:, None]
-    optimizer = torch.optim.Adam(found.network.parameters(), 0.02)
+    grey = images.mean(-1)
+    truth = torch.from_numpy(grey < (grey.min((1, 2)) + grey.max((1, 2)))[:, None, None] / 2)
+    optimizer = torch.optim.Adam(found.network.parameters(), rate)
     found.network.train()
     for _ in range(steps):
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(found.network(inputs), truth)
+        logits = found.network(inputs)
+        two = torch.cat([torch.zeros_like(logits), logits], 1) if logits.shape[1] == 1 else logits
+        loss = torch.nn.functional.cross_entropy(two, truth.long())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -62,3 +75,85 @@ class Scanner(nn.Module):
 @pytest.fixture
 def scanner() -> type[Scanner]:
     return Scanner
+
+
+SWITCHES = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--window-size=1280,900",
+)
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def open_page():
+    """folder -> a headless Chromium on its page, served by a plain static server."""
+    webdriver = pytest.importorskip("selenium.webdriver")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    driver = shutil.which("chromedriver")
+    if not chromium or not driver:
+        pytest.skip("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for switch in SWITCHES:
+        options.add_argument(switch)
+    opened, servers = [], []
+
+    def open_(folder):
+        handler = functools.partial(Quiet, directory=str(folder))
+        servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        opened.append(webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)))
+        opened[-1].set_script_timeout(120)
+        opened[-1].get(f"http://127.0.0.1:{servers[-1].server_address[1]}/index.html")
+        return opened[-1]
+
+    yield open_
+    for browser in opened:
+        browser.quit()
+    for server in servers:
+        server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def call():
+    """(browser, asynchronous expression) -> its value in the page."""
+
+    def call_(browser, expression):
+        answer = browser.execute_async_script(
+            f"const done = arguments[0]; (async () => {expression})()"
+            ".then((value) => done({value}), (error) => done({error: String(error)}))"
+        )
+        assert "error" not in answer, answer
+        return answer["value"]
+
+    return call_
+
+
+@pytest.fixture(scope="session")
+def segmented(call):
+    """(browser, bytes of a picture file) -> the page's mask and milliseconds."""
+
+    def segmented_(browser, content):
+        data = base64.b64encode(content).decode()
+        height, width, mask, milliseconds = call(
+            browser,
+            "{ await segkit.ready; "
+            f"const bytes = Uint8Array.from(atob('{data}'), (letter) => letter.charCodeAt(0)); "
+            "const result = await segkit.segment(new Blob([bytes])); "
+            "const { height, width } = result.picture; "
+            "return [height, width, Array.from(result.mask), result.ms]; }",
+        )
+        return np.array(mask, np.uint8).reshape(height, width), milliseconds
+
+    return segmented_

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import base64
-import functools
-import http.server
 import io
 import json
 import re
-import shutil
 import threading
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from segkit.data.geometry import fit, geometry, unfit
 from segkit.engine.export import Options, export
@@ -22,18 +20,6 @@ from segkit.engine.predict import Predictor
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
-
-SWITCHES = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--disable-sync",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--window-size=1280,900",
-)
 
 
 @pytest.fixture(scope="module")
@@ -80,71 +66,25 @@ def test_the_single_file_holds_the_same_model(folder, subject, tmp_path):
     assert "Permission is hereby granted" in page
 
 
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
-
-
 @pytest.fixture(scope="module")
-def browser(folder):
-    """A headless Chromium on the page, served by a plain static server."""
-    webdriver = pytest.importorskip("selenium.webdriver")
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    driver = shutil.which("chromedriver")
-    if not chromium or not driver:
-        pytest.skip("chromium and chromedriver are not installed")
-    handler = functools.partial(Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for switch in SWITCHES:
-        options.add_argument(switch)
-    opened = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
-    opened.set_script_timeout(120)
-    opened.get(f"http://127.0.0.1:{server.server_address[1]}/index.html")
-    yield opened
-    opened.quit()
-    server.shutdown()
-
-
-def call(browser, expression):
-    """The value of an asynchronous expression in the page."""
-    answer = browser.execute_async_script(
-        f"const done = arguments[0]; (async () => {expression})()"
-        ".then((value) => done({value}), (error) => done({error: String(error)}))"
-    )
-    assert "error" not in answer, answer
-    return answer["value"]
+def browser(folder, open_page):
+    return open_page(folder)
 
 
 @pytest.mark.browser
-def test_the_page_segments_as_predict_does(browser, folder, tmp_path):
-    from PIL import Image
-
+def test_the_page_segments_as_predict_does(browser, segmented, folder):
     picture = drawing(np.random.default_rng(7), 1, 150, 210, 3)[0]
     handle = io.BytesIO()
     Image.fromarray(picture).save(handle, "PNG")
-    data = base64.b64encode(handle.getvalue()).decode()
-    found = call(
-        browser,
-        "{ await segkit.ready; "
-        f"const bytes = Uint8Array.from(atob('{data}'), (letter) => letter.charCodeAt(0)); "
-        "const result = await segkit.segment(new Blob([bytes])); "
-        "const { height, width } = result.picture; "
-        "return [height, width, Array.from(result.mask), result.ms]; }",
-    )
-    mask = np.array(found[2], np.uint8).reshape(found[0], found[1])
+    mask, milliseconds = segmented(browser, handle.getvalue())
     wanted, _ = Predictor(OnnxSegmenter(folder / "model.onnx"))(picture)
     assert 0.02 < wanted.mean() < 0.5
     assert (mask == wanted).mean() >= 0.999
-    assert found[3] > 0
+    assert milliseconds > 0
 
 
 @pytest.mark.browser
-def test_a_person_sees_area_and_time(browser, tmp_path):
-    from PIL import Image
-
+def test_a_person_sees_area_and_time(browser, call, tmp_path):
     call(browser, "{ await segkit.ready; return 1; }")
     file = tmp_path / "picture.png"
     Image.fromarray(drawing(np.random.default_rng(7), 1, 150, 210, 3)[0]).save(file)
