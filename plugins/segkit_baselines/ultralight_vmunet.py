@@ -26,7 +26,8 @@ class PVM(nn.Module):
         tokens = self.norm(x.flatten(2).transpose(1, 2))  # (B, N, C)
         quarters = torch.cat(tokens.chunk(4, dim=-1))  # (4B, N, C/4): one scan for all
         passed = self.mamba(quarters) + self.skip_scale * quarters
-        joined = torch.cat(passed.chunk(4, dim=0), dim=-1)
+        # no chunks of the batch: of a free size, they become a sequence that ONNX cannot fold
+        joined = passed.unflatten(0, (4, -1)).permute(1, 2, 0, 3).flatten(2)  # (B, N, C)
         return self.proj(self.norm(joined)).transpose(1, 2).unflatten(2, (height, width))
 
 
