@@ -12,7 +12,7 @@ PAPER = Paper(
         "QTSeg: A Query Token-Based Dual-Mix Attention Framework with Multi-Level Feature "
         "Distribution for Medical Image Segmentation"
     ),
-    authors="Tran et al.",
+    authors="P.-N. Tran, N. T. Pham, D. N. M. Dang, E.-N. Huh, C. S. Hong",
     year=2024,
     venue="arXiv 2412.17241",
     url="https://arxiv.org/abs/2412.17241",
