@@ -12,24 +12,15 @@ from segkit_baselines.layers import ConvNormAct, pointwise, resize
 from segkit_baselines.resnet import ResNet
 
 
-class Atrous(nn.Sequential):
-    """A dilated 3×3 convolution, batch norm, ReLU."""
-
-    def __init__(self, inputs: int, outputs: int, dilation: int):
-        super().__init__(
-            nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation, bias=False),
-            nn.BatchNorm2d(outputs),
-            nn.ReLU(inplace=True),
-        )
-
-
 class ASPP(nn.Module):
     """A 1×1 convolution, three dilated ones and the image mean, side by side, then mixed."""
 
     def __init__(self, inputs: int, outputs: int, rates: tuple[int, ...]):
         super().__init__()
         self.point = ConvNormAct(inputs, outputs, 1, bias=False)
-        self.atrous = nn.ModuleList(Atrous(inputs, outputs, rate) for rate in rates)
+        self.atrous = nn.ModuleList(
+            ConvNormAct(inputs, outputs, 3, rate, bias=False) for rate in rates
+        )
         # a group norm, since one pixel of a batch of one has no batch statistics
         self.mean = nn.Sequential(
             pointwise(inputs, outputs, bias=False), nn.GroupNorm(1, outputs), nn.ReLU(inplace=True)

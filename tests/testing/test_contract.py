@@ -70,6 +70,19 @@ class NeedsTwo(Right):
         return logits + self.norm(logits.mean((2, 3)))[..., None, None]
 
 
+class StartsAsItsShortcut(nn.Module):
+    """A residual branch that ends in a norm of weight zero."""
+
+    def __init__(self, config):
+        super().__init__()
+        self.branch = nn.Sequential(nn.Conv2d(3, 3, 1), nn.GroupNorm(1, 3))
+        nn.init.zeros_(self.branch[1].weight)
+        self.head = nn.Conv2d(3, 1, 1)
+
+    def forward(self, image):
+        return self.head(image + self.branch(image))
+
+
 def broken_checks(outcomes):
     return {outcome.check for outcome in outcomes if not outcome.ok}
 
@@ -81,6 +94,10 @@ def architecture(make, **changes):
 
 def test_a_right_network_passes():
     assert_passes(check_architecture(architecture(Right)))
+
+
+def test_a_branch_that_starts_at_zero_passes():
+    assert_passes(check_architecture(architecture(StartsAsItsShortcut, params=None)))
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ class Suite:
     def without_gradient(self, seed: int) -> list[str]:
         """The parameters that one training step of a fresh network leaves without a gradient."""
         network = self.network(seed).train()
+        _wake(network)
         image = self.image(2, self.train_size)
         forward_aux: Any = getattr(network, "forward_aux", None)
         outputs = forward_aux(image) if forward_aux else (network(image),)
@@ -142,6 +143,17 @@ class Suite:
         expect(
             torch.allclose(outputs[0], _run(network, image), rtol=1e-5, atol=1e-6), "they differ"
         )
+
+
+def _wake(network: nn.Module) -> None:
+    """Weights that start at zero (a residual block that starts as its shortcut) hide what lies
+    before them for one step.
+    """
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            if parameter.requires_grad and not parameter.any():
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) / 10)
 
 
 def _learns(name: str, parameter: nn.Parameter) -> bool:
