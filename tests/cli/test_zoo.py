@@ -1,9 +1,11 @@
 """`segkit zoo` and its page."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from typer.testing import CliRunner
 
 from segkit.cli import build_app
@@ -52,10 +54,12 @@ def test_a_kept_report_and_a_refusal_in_the_onnx_column(tmp_path, monkeypatch):
     pytest.importorskip("onnxscript")
     kept = {"passed": True, "opset": 20, "nodes": 347, "graph_bytes": 112_374, "bytes": 216_514}
     case = {"max_difference": 7e-5, "largest_logit": 4.6}
-    report = kept | {"card": {"size": [64, 64]}, "cases": [case, case | {"max_difference": 9e-5}]}
+    report = kept | {"card": {"size": [64, 64]}, "bounds": {"logits": 1e-3}}
+    report |= {"cases": [case, case | {"max_difference": 9e-5}]}
     (tmp_path / "mkunet_t.onnx.check.json").write_text(json.dumps(report))
 
-    def refuse(subject, name, folder):
+    def refuse(subject, name, folder, options):
+        assert options.tolerance is None
         assert (subject.card["architecture"], name, folder) == ("unext_s", "onnx", tmp_path)
         raise SegkitError("the exported file does not answer as the network does", "a logit is off")
 
@@ -83,3 +87,19 @@ def test_norms_are_settled_before_the_gate():
 
     assert spread(find_subject("mkunet_t", size=(64, 64))) < 1e-3  # below the gate's bound
     assert spread(zoo_export.settled("mkunet_t")) > 1e-2
+
+
+def test_the_bound_grows_with_the_networks_own_rounding():
+    class Loud(torch.nn.Module):
+        def forward(self, image):
+            large = (image * 1e5).sum(1, keepdim=True)
+            return large - large.detach().round()  # small logits that have lost their digits
+
+    quiet = zoo_export.settled("mkunet_t")
+    assert zoo_export.own_rounding(quiet)[0] < 5e-4
+    assert zoo_export.options_for(quiet).tolerance is None
+    loud = replace(quiet, network=Loud())
+    own, largest = zoo_export.own_rounding(loud)
+    assert own > 5e-4  # an ulp at 1e5 is 8e-3
+    assert largest <= 0.5
+    assert zoo_export.options_for(loud).tolerance == 2 * own

@@ -102,7 +102,9 @@ def _columns(rows: list[dict[str, Any]]) -> tuple[str, ...]:
 def _verdict(exported: dict[str, Any]) -> str:
     if not exported["passed"]:
         return f"no: {exported['reason']}"
-    return f"passes, {exported['nodes']} nodes, {exported['graph_bytes'] / 1e3:.0f} kB"
+    bound = exported["bound"]
+    loose = f" to {bound:.1g}" if bound > 1e-3 else ""
+    return f"passes{loose}, {exported['nodes']} nodes, {exported['graph_bytes'] / 1e3:.0f} kB"
 
 
 def _published(figures: dict[str, Any] | None) -> str:
@@ -161,7 +163,9 @@ def _page(rows: list[dict[str, Any]], size: str, onnx: Path | None) -> str:
 _ABOUT_ONNX = [
     "ONNX: written by the exporter from fresh weights whose batch norms have seen one batch, run",
     "by ONNX Runtime and compared with the network at three sizes by the gate of",
-    "[segkit export](commands/export.md); then its nodes, and its size without weights.",
+    "[segkit export](commands/export.md); then its nodes, and its size without weights. A bound is",
+    "named where the network's own float32 is off from its float64 by half of the gate's or more;",
+    "it is twice that difference.",
     "",
 ]
 

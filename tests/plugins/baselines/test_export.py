@@ -6,7 +6,7 @@ import pytest
 from segkit import build, plugins
 from segkit.engine.export import export
 from segkit.engine.export_gate import drawing
-from segkit.engine.zoo_export import settled
+from segkit.engine.zoo_export import options_for, settled
 
 VARIANTS = [
     ("unet", {"width": 8, "up": "transposed"}),
@@ -35,7 +35,7 @@ def cases():
 def test_onnx(name, settings, tmp_path):
     pytest.importorskip("onnxscript")
     subject = settled(name, settings)
-    report = export(subject, "onnx", tmp_path)
+    report = export(subject, "onnx", tmp_path, options_for(subject))
     assert report["dynamic"] == ["batch", "height", "width"]
     assert report["graph_bytes"] < 1e6  # no unrolled loop, no weights counted as graph
     assert _spread(subject) > 10 * max(case["bound"] for case in report["cases"])
