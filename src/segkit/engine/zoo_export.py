@@ -53,7 +53,7 @@ def options_for(subject: Subject) -> Options:
 
 
 def own_rounding(subject: Subject) -> tuple[float, float]:
-    """How far the network's float32 is off from float64 on the gate's pictures; the largest logit."""
+    """How far float32 is off from float64 on the gate's pictures, and the largest logit."""
     exact = copy.deepcopy(subject.network).double()
     off = largest = 0.0
     for _, images in pictures(subject):
