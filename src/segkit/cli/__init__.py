@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from segkit import plugins as registry  # a command of that name lives beside this file
 from segkit.api import Stage, resolve
@@ -63,9 +63,12 @@ def build_app(words: Sequence[str]) -> Callable[..., Any]:
     """A Typer app in which only the called command is loaded; the others are summaries."""
     import typer
 
+    # what draws help takes longer to import than all the rest: only where a person looks
+    drawn: Literal["rich"] | None = "rich" if sys.stdout.isatty() else None
     app = typer.Typer(
         no_args_is_help=True,
         pretty_exceptions_enable=False,
+        rich_markup_mode=drawn,
         context_settings={"help_option_names": ["-h", "--help"]},
         help="Train, compare and ship light-weight 2-D medical image segmentation networks.",
         epilog=EPILOG,
@@ -120,7 +123,8 @@ def _in_order(names: list[str]) -> list[str]:
 def _register(app: Any, name: str, load: bool) -> None:
     if not load:
         stage = _summary(name)
-        app.command(name, help=stage.summary, rich_help_panel=stage.panel)(_not_loaded)
+        about: dict[str, Any] = {"help": stage.summary, "short_help": stage.summary}
+        app.command(name, rich_help_panel=stage.panel, **about)(_not_loaded)
         return
     import typer
 
