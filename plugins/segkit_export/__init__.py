@@ -14,7 +14,7 @@ ONNX = Exporter(
 )
 PT2 = Exporter(
     name="pt2",
-    summary="torch.export program program; needs `import segkit` where there are scans.",
+    summary="A torch.export program; needs `import segkit` where there are scans.",
     make="segkit_export.pt2_format:Pt2Format",
     suffix=".pt2",
 )

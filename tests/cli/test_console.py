@@ -8,8 +8,20 @@ from segkit.cli import _console
 
 
 def test_tables_are_tab_separated_when_piped(capsys):
-    _console.table(["a", "b"], [["[green]ok[/]", 1.5], ["x", None]], title="T")
+    _console.table(["a", "b"], [[_console.styled("ok", "green"), 1.5], ["x", None]], title="T")
     assert capsys.readouterr().out == "# T\na\tb\nok\t1.5\nx\tNone\n"
+
+
+def test_brackets_are_shown_as_they_are(capsys, monkeypatch):
+    _console.table(["a"], [["pip install 'segkit[export]'"]])
+    _console.say("masks [0-9].png :smile:")
+    _console.warn("no [green]picture[/]")
+    shown = capsys.readouterr()
+    assert shown.out == "a\npip install 'segkit[export]'\nmasks [0-9].png :smile:\n"
+    assert shown.err == "warning: no [green]picture[/]\n"
+    monkeypatch.setattr(_console.sys.stdout, "isatty", lambda: True, raising=False)
+    _console.table(["a"], [["pip install 'segkit[export]'"]])
+    assert "'segkit[export]'" in capsys.readouterr().out
 
 
 def test_json_has_no_nan_and_no_infinity(capsys):

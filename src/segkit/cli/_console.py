@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.text import Text
 
 
 @cache
@@ -34,19 +35,38 @@ def err() -> Console:
     return Console(stderr=True, soft_wrap=not sys.stderr.isatty(), highlight=False)
 
 
-def say(text: str) -> None:
-    """A line of result on stdout (Rich markup allowed)."""
-    out().print(text)
+def styled(text: str, style: str) -> Text:
+    """A piece in colour or weight; plain strings are shown as they are, brackets too."""
+    from rich.text import Text
+
+    return Text(text, style)
 
 
-def note(text: str) -> None:
+def line(*pieces: str | Text, style: str = "") -> Text:
+    """Pieces, one after another."""
+    from rich.text import Text
+
+    return Text.assemble(*pieces, style=style)
+
+
+def say(*pieces: str | Text) -> None:
+    """A line of result on stdout."""
+    out().print(line(*pieces))
+
+
+def note(*pieces: str | Text) -> None:
     """A line of information on stderr."""
-    err().print(text, style="dim" if sys.stderr.isatty() else None)
+    err().print(line(*pieces, style="dim" if sys.stderr.isatty() else ""))
 
 
 def warn(text: str) -> None:
     """A warning on stderr."""
-    err().print(f"[yellow]warning:[/] {text}")
+    err().print(warning(text))
+
+
+def warning(text: str) -> Text:
+    """How a warning is written."""
+    return line(styled("warning:", "yellow"), " ", text)
 
 
 def emit_json(value: Any) -> None:
@@ -91,18 +111,22 @@ def table(
         justify = "right" if column in right else "left"
         drawn.add_column(column, justify=justify, overflow="fold")  # type: ignore[arg-type]
     for row in rows:
-        drawn.add_row(*[str(cell) for cell in row])
+        drawn.add_row(*[line(_cell(cell)) for cell in row])
     out().print(drawn)
 
 
 def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: str) -> None:
-    from rich.text import Text
-
     lines = [f"# {title}"] if title else []
     lines.append("\t".join(columns))
     for row in rows:
-        lines.append("\t".join(Text.from_markup(str(cell)).plain for cell in row))
+        lines.append("\t".join(str(cell) for cell in row))
     sys.stdout.write("\n".join(lines) + "\n")
+
+
+def _cell(value: Any) -> str | Text:
+    from rich.text import Text
+
+    return value if isinstance(value, Text) else str(value)
 
 
 class Ticker:

@@ -7,9 +7,12 @@ import statistics
 import sys
 import time
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from segkit.cli import _console as console
+
+if TYPE_CHECKING:
+    from rich.text import Text
 
 KEPT = 8  # epochs in the live table
 
@@ -43,14 +46,14 @@ class Lines:
             console.note(text)
 
 
-def _line(event: dict[str, Any]) -> str:
+def _line(event: dict[str, Any]) -> str | Text:
     kind = event["event"]
     if kind == "note":
         return str(event["text"])
     if kind == "warning":
-        return f"[yellow]warning:[/] {event['text']}"
+        return console.warning(event["text"])
     if kind == "point":
-        return f"[bold]{event['number']}/{event['of']}: {event['label']}[/]"
+        return console.styled(f"{event['number']}/{event['of']}: {event['label']}", "bold")
     if kind == "start":
         return _start(event)
     if kind == "fold":
@@ -62,13 +65,14 @@ def _line(event: dict[str, Any]) -> str:
     return ""
 
 
-def _start(event: dict[str, Any]) -> str:
+def _start(event: dict[str, Any]) -> str | Text:
     more = f", {event['finished']} finished before" if event["finished"] else ""
     jobs = len(event["folds"])
     text = f"{event['architecture']} on {event['data']}: {jobs} fold{'s' * (jobs > 1)}{more}, "
     text += f"{event['device']} → {event['run']}"
     if event["selection"] == "test":
-        text += "\n[yellow]warning:[/] the checkpoint is chosen on the test part (selection: test)"
+        warning = console.warning("the checkpoint is chosen on the test part (selection: test)")
+        return console.line(text, "\n", warning)
     return text
 
 
@@ -127,7 +131,7 @@ class Live:
             self.epochs = event["epochs"]
             self.begun[event["seed"], event["fold"]] = time.monotonic()
         if kind not in ("step", "epoch") and _line(event):
-            self.live.console.print(_line(event))
+            self.live.console.print(console.line(_line(event)))
         self.live.update(self._table())
 
     def _table(self) -> Any:

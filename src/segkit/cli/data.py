@@ -132,9 +132,7 @@ def info(name: Annotated[str, typer.Argument(help="A dataset.")], as_json: Json 
 
 
 def _print_info(facts: dict[str, Any]) -> None:
-    from rich.markup import escape
-
-    console.say(f"[bold]{facts['name']}[/]  {escape(facts['title'])}\n{escape(facts['summary'])}")
+    console.say(console.styled(facts["name"], "bold"), f"  {facts['title']}\n{facts['summary']}")
     counts = ", ".join(f"{part} {count}" for part, count in facts["counts"].items())
     lines = [
         ("pairs", counts),
@@ -150,13 +148,13 @@ def _print_info(facts: dict[str, Any]) -> None:
     ]
     for label, text in lines:
         if text:
-            console.say(f"  {label:<9}{escape(text)}")
+            console.say(f"  {label:<9}{text}")
     for archive in facts["archives"]:
         digest = archive["hash"] or "no checksum is published"
         size = _size(archive["bytes"])
-        console.say(f"  archive  {escape(archive['name'])} ({archive['part']}, {size}, {digest})")
+        console.say(f"  archive  {archive['name']} ({archive['part']}, {size}, {digest})")
     for defect in facts["defects"]:
-        console.say(f"  known    {escape(defect)}")
+        console.say(f"  known    {defect}")
 
 
 @app.command()

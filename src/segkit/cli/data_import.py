@@ -106,16 +106,14 @@ def _proposal(
 
 def _preview(proposal: Any) -> None:
     """First and last pairs, then everything that stands alone."""
-    from rich.markup import escape
-
     pairs = proposal.complete
     shown = pairs if len(pairs) <= SHOWN else [*pairs[: SHOWN - 2], *pairs[-2:]]
     rows = [
         (
-            escape(p.id),
+            p.id,
             p.part,
-            escape(Path(p.image).name),
-            escape(", ".join(Path(m).name for m in p.masks)),
+            Path(p.image).name,
+            ", ".join(Path(m).name for m in p.masks),
         )
         for p in shown
     ]
@@ -126,14 +124,12 @@ def _preview(proposal: Any) -> None:
     )
     for pair in proposal.single[:20]:
         console.warn(
-            escape(
-                f"{pair.id}: " + ("no mask" if pair.image else f"no picture for {pair.masks[0]}")
-            )
+            f"{pair.id}: " + ("no mask" if pair.image else f"no picture for {pair.masks[0]}")
         )
     if len(proposal.single) > 20:
         console.warn(f"… and {len(proposal.single) - 20} more without a partner")
     for note in proposal.notes:
-        console.note(escape(note))
+        console.note(note)
 
 
 def _confirmed(yes: bool) -> bool:

@@ -95,15 +95,11 @@ def _print_leaks(found: dict[str, Any]) -> None:
 
 
 def _print_twins(twins: list[dict[str, Any]]) -> None:
-    from rich.markup import escape
-
     for twin in twins[:40]:
         parts = f"  {twin['parts'][0]}/{twin['parts'][1]}" if "parts" in twin else ""
         fold = f"  fold {twin['fold']}" if "fold" in twin else ""
         console.say(
-            escape(
-                f"    {twin['one']}  {twin['other']}  {twin['kind']} {twin['score']}{parts}{fold}"
-            )
+            f"    {twin['one']}  {twin['other']}  {twin['kind']} {twin['score']}{parts}{fold}"
         )
     if len(twins) > 40:
         console.say(f"    … and {len(twins) - 40} more (--json has all)")

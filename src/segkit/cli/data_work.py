@@ -131,13 +131,11 @@ def prepared_set(
 
 
 def _print_prepared(prepared: Any, report: dict[str, Any]) -> None:
-    from rich.markup import escape
-
     high, wide = prepared.size
     found = {part: known["found"] for part, known in report["counts"].items() if known["found"]}
     counts = ", ".join(f"{part} {count}" for part, count in found.items())
     console.say(f"{prepared.name}: {len(prepared)} pairs at {high}x{wide} ({counts})")
-    console.say(f"  in {escape(str(prepared.root))}")
+    console.say(f"  in {prepared.root!s}")
     twins = report["duplicates"]
     if twins["groups"]:
         console.say(
@@ -146,9 +144,9 @@ def _print_prepared(prepared: Any, report: dict[str, Any]) -> None:
     if report["unlabelled"]:
         console.note(f"{report['unlabelled']} pictures have no public mask and are left out")
     for text in report["errors"][:20]:
-        console.warn(escape(f"kept out: {text}"))
+        console.warn(f"kept out: {text}")
     for text in report["warnings"][:20]:
-        console.warn(escape(text))
+        console.warn(text)
     more = max(0, len(report["errors"]) - 20) + max(0, len(report["warnings"]) - 20)
     if more:
         console.warn(f"… and {more} more: segkit data check {prepared.name}")
@@ -163,21 +161,19 @@ def _split_json(made: Any, path: Path | None) -> dict[str, Any] | None:
 
 
 def _print_split(made: Any, path: Path | None) -> None:
-    from rich.markup import escape
-
     seed = f", seed {made.seed}" if made.seed is not None else ""
     console.say(f"split {made.rule}{seed}, hash {made.hash}")
     for number, fold in enumerate(made.folds):
         console.say(
             f"  fold {number}: train {len(fold.train)}, val {len(fold.val)}, test {len(fold.test)}"
         )
-    console.say(f"  in {escape(str(path))}")
+    console.say(f"  in {path!s}")
     for text in made.notes:
         (
             console.warn
             if text.endswith("of the split") or "not comparable" in text
             else console.note
-        )(escape(text))
+        )(text)
     if made.selection == "test":
         console.warn("this protocol chooses its checkpoint on the reported part (selection: test)")
 

@@ -51,7 +51,7 @@ def _free_name(stem: str) -> str:
 
 
 def _step(number: int, text: str) -> None:
-    _console.note(f"[bold]{number}/{STAGES}[/] {text}")
+    _console.note(_console.styled(f"{number}/{STAGES}", "bold"), f" {text}")
 
 
 def _train(

@@ -16,7 +16,7 @@ from segkit import __version__, paths, plugins
 from segkit.cli import _console
 
 CORE = ("torch", "numpy", "scipy", "albumentations", "opencv-python-headless", "medpy", "typer")
-MARKS = {"ok": "[green]ok[/]", "off": "[yellow]off[/]", "broken": "[red]broken[/]"}
+COLOURS = {"ok": "green", "off": "yellow", "broken": "red"}
 
 
 def command(
@@ -30,10 +30,14 @@ def command(
     if as_json:
         _console.emit_json(rows)
     else:
-        cells = [[row["kind"], row["name"], MARKS[row["status"]], row["reason"]] for row in rows]
-        _console.table(["", "name", "status", "what it means"], cells)
+        _console.table(["", "name", "status", "what it means"], [_cells(row) for row in rows])
     if any(row["status"] == "broken" for row in rows):
         raise typer.Exit(1)
+
+
+def _cells(row: dict[str, Any]) -> list[Any]:
+    status = row["status"]
+    return [row["kind"], row["name"], _console.styled(status, COLOURS[status]), row["reason"]]
 
 
 def _row(kind: str, name: str, status: str, reason: str = "") -> dict[str, Any]:

@@ -14,6 +14,8 @@ from segkit.cli import _console
 from segkit.errors import SegkitError, UsageError, unknown
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from segkit.testing import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="What is installed; `check` runs the contract suite.")
@@ -96,8 +98,8 @@ def _row(status: plugins.Status) -> dict[str, Any]:
     }
 
 
-def _mark(status: str) -> str:
-    return "[green]ok[/]" if status == "ok" else f"[red]{status}[/]"
+def _mark(status: str) -> Text:
+    return _console.styled(status, "green" if status == "ok" else "red")
 
 
 def _located(name: str) -> tuple[str, str]:
@@ -189,5 +191,5 @@ def _report(outcomes: Iterable[Outcome], as_json: bool) -> None:
     if bad:
         _console.table(["plugin", "check", "what is wrong"], bad)
     plugins_seen = len({outcome.plugin for outcome in listed})
-    verdict = f"[red]{len(bad)} failed[/]" if bad else "[green]all passed[/]"
-    _console.say(f"{len(listed)} checks of {plugins_seen} plugins: {verdict}")
+    verdict = (f"{len(bad)} failed", "red") if bad else ("all passed", "green")
+    _console.say(f"{len(listed)} checks of {plugins_seen} plugins: ", _console.styled(*verdict))

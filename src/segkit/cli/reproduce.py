@@ -123,7 +123,7 @@ def _show(document: dict[str, Any]) -> None:
     ]
     columns = ["figure", "published", "ours", "95 % interval", "difference"]
     _console.table(columns, rows, f"{document['card']}: {document['row']}", right=columns[1:])
-    _console.say(f"[bold]{document['verdict']}[/]")
+    _console.say(_console.styled(document["verdict"], "bold"))
     for item in [*document["scaled"], *document["known_differences"]]:
         _console.say(f"  - {item}")
     _console.say(f"written: {document['run']}/reproduction.md and .json")

@@ -83,9 +83,10 @@ def _score(run: Run) -> tuple[str, float | None, bool]:
     return "val_dice_image", sum(best) / len(best) if best else None, True
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
+def _cells(row: dict[str, Any]) -> list[Any]:
     if row["state"] == "broken":
-        return [row["run"], "", "", "", "[red]broken[/]", "", row["reason"].split("\n")[0], "", ""]
+        broken, why = console.styled("broken", "red"), row["reason"].split("\n")[0]
+        return [row["run"], "", "", "", broken, "", why, "", ""]
     score = "" if row["score"] is None else f"{row['score']:.4f}"
     done = sum(row["epochs"])
     return [
