@@ -72,11 +72,12 @@ def on_cpu() -> list[Experiment]:
         row = Experiment(f"{name}-own", name, "isic2017", recipe, words, (0,), note, rank=2)
         rows.append(row)
     shared = "128² and 8 epochs of 512² and 350 epochs; batch 8 of 32"
-    for name, recipe, note, rank in (
-        ("qtseg", "paper", f"{shared}; encoder from scratch and not frozen", 1),
-        ("unet", "plugins/segkit_qtseg/paper.toml", f"{shared}; QTSeg's recipe", 3),
+    two = f"{NUCLEI} --set model.num_classes=2"
+    for name, recipe, words, note, rank in (
+        ("qtseg", "paper", NUCLEI, f"{shared}; encoder from scratch and not frozen", 1),
+        ("unet", "plugins/segkit_qtseg/paper.toml", two, f"{shared}; QTSeg's recipe", 3),
     ):
-        about = (NUCLEI, (0,), note, "cpu", rank)
+        about = (words, (0,), note, "cpu", rank)
         rows.append(Experiment(f"{name}-nuclei", name, "dsb2018", recipe, *about))
     return rows
 

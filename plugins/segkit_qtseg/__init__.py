@@ -109,4 +109,5 @@ CE_DICE = Loss(
     make="segkit_qtseg.loss:CeDice",
     config=CeDiceConfig,
     paper=PAPER,
+    min_logits=2,
 )

@@ -94,6 +94,7 @@ class Loss:
     make: Lazy
     config: type = NoConfig
     paper: Paper | None = None
+    min_logits: int = 1  # 2: softmax over classes only; one logit is refused before work starts
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,11 @@ def create(name: str, **config: Any) -> nn.Module:
     return build(name, model_config(name, config))
 
 
+def loss_config(name: str, settings: dict[str, Any] | None, path: str = "loss.config") -> Any:
+    """The config dataclass of a loss with `settings` applied; unknown keys are errors."""
+    return fill(plugins.get("losses", name).config, settings or {}, path)
+
+
 def build(name: str, config: Any) -> nn.Module:
     """Build a network from its complete config."""
     value = architecture(name)
@@ -103,7 +108,8 @@ def resolve_recipe_of(
     for assignment in assignments:
         settings = merge(settings, parse_set(assignment))
     resolved = from_dict(settings)
-    plugins.get("losses", resolved.loss.name)
+    for path, term in resolved.loss.named().items():
+        loss_config(term["name"], term.get("config"), path)
     config = fill(value.config, resolved.model, path="model")
     return dataclasses.replace(resolved, model=config_dict(config))
 

@@ -122,6 +122,15 @@ class LossRecipe:
     def __post_init__(self) -> None:
         _require(self.smooth_border >= 0, f"smooth_border is {self.smooth_border}: not below 0")
         _require(all(w >= 0 for w in self.aux_weights), "aux_weights: not below 0")
+        for term in self.extra:
+            strangers = set(term) - {"name", "weight", "config"}
+            named = "name" in term and not strangers
+            _require(named, f"extra holds {term}: its terms are {{name, weight, config}}")
+
+    def named(self) -> dict[str, dict[str, Any]]:
+        """The settings of every loss that takes part, by the dotted path of its settings."""
+        extra = {f"loss.extra.{term['name']}": term for term in self.extra}
+        return {"loss.config": {"name": self.name, "config": self.config}, **extra}
 
 
 @dataclass(frozen=True)
@@ -161,6 +170,9 @@ class EvalRecipe:
 
     threshold: float = 0.5
     tta: Literal["none", "flips", "d4"] = "none"
+
+    def __post_init__(self) -> None:
+        _require(0 <= self.threshold <= 1, f"threshold is {self.threshold}: between 0 and 1")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import sys
 import pytest
 
 HEAVY = ("torch", "numpy", "scipy", "albumentations", "cv2", "medpy", "PIL", "safetensors", "pooch")
+DEMO = ["train", "unet", "--data", "demo", "--set"]
 PROBE = """
 import sys, json
 from segkit.cli import run
@@ -98,6 +99,12 @@ def test_light_commands_import_nothing_heavy(words):
         (["train", "unet", "--data", "demo", "--set", "model.widht=8"], "'model.width'"),
         (["train", "unet", "--data", "demo", "--set", "loss.name=bce_dise"], "'bce_dice'"),
         (["train", "unet", "--data", "demo", "--set", "optim.name=adamww"], "'adamw'"),
+        ([*DEMO, "loss.config.bcee=1"], "'loss.config.bce'"),
+        ([*DEMO, 'loss.extra=[{name="focl"}]'], "'focal'"),
+        ([*DEMO, 'loss.extra=[{nam="focal"}]'], "{name, weight, config}"),
+        ([*DEMO, "loss.name=ce_dice"], "--set model.num_classes=2"),
+        ([*DEMO, "train.init=nowhere"], "no such file"),
+        ([*DEMO, "evaluate.threshold=2"], "between 0 and 1"),
         (["data", "info", "isic2081"], "'isic2018'"),
         (["plugins", "show", "unett"], "'unet'"),
     ],

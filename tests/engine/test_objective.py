@@ -3,10 +3,11 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
-from segkit.engine.objective import Objective, shrink_mask, soft_border, weigh_gradient
+from segkit.engine.objective import Objective, Outputs, shrink_mask, soft_border, weigh_gradient
 from segkit.errors import UsageError
-from segkit.recipe import LossRecipe
+from segkit.recipe import LossRecipe, fill
 
 
 @pytest.fixture
@@ -93,6 +94,12 @@ def test_class_weights_are_those_of_cross_entropy(case):
 
 def test_wrong_terms_are_refused():
     with pytest.raises(UsageError, match="name, weight, config"):
-        Objective(LossRecipe(extra=({"loss": "dice"},)))
+        fill(LossRecipe, {"extra": [{"loss": "dice"}]}, "loss")
     with pytest.raises(UsageError, match="unknown loss"):
         Objective(LossRecipe(name="dicee"))
+
+
+def test_deep_supervision_of_a_network_with_one_output_is_refused():
+    assert Outputs(nn.Identity(), deep=False)(torch.ones(1))[0] == 1
+    with pytest.raises(UsageError, match="Identity has one"):
+        Outputs(nn.Identity(), deep=True)

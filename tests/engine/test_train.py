@@ -10,6 +10,7 @@ from segkit.engine.checkpoint import load_last
 from segkit.engine.crossval import fit_classes
 from segkit.engine.runs import open_run
 from segkit.errors import SegkitError, UsageError
+from segkit.recipe import LossRecipe
 
 
 def test_a_run_leaves_exactly_these_files(home, tmp_path):
@@ -158,6 +159,9 @@ def test_the_network_gets_as_many_logits_as_there_are_classes():
     four = dataclasses.replace(plain, model={"num_classes": 4})
     with pytest.raises(UsageError, match="has 3 classes"):
         fit_classes(four, Prepared("abc"))
+    weighted = dataclasses.replace(plain, loss=LossRecipe(class_weights=(1.0,)))
+    with pytest.raises(UsageError, match="class_weights has 1 items"):
+        fit_classes(weighted, Prepared("ab"))
 
 
 def recipe_without_data():

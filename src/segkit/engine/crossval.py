@@ -118,6 +118,11 @@ def fit_classes(
 ) -> Recipe:
     """As many logits as the set has classes; one or two for a binary set, as the network has it."""
     have, need = recipe.model.get("num_classes", 1), len(prepared.classes)
+    weights = recipe.loss.class_weights
+    if weights and len(weights) != need:
+        raise UsageError(
+            f"loss.class_weights has {len(weights)} items", f"{prepared.name} has {need} classes"
+        )
     if (need == 2 and have in (1, 2)) or have == need:
         return recipe
     if have not in (1, 2):

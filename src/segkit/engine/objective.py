@@ -14,17 +14,16 @@ from torch import Tensor, nn
 
 from segkit import plugins
 from segkit.api import resolve
+from segkit.build import loss_config
 from segkit.errors import UsageError
-from segkit.recipe import LossRecipe, fill
+from segkit.recipe import LossRecipe
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
 
 def make_loss(name: str, config: dict[str, Any] | None = None) -> LossFunction:
     """One loss plugin with its settings."""
-    plugin = plugins.get("losses", name)
-    settings = fill(plugin.config, config or {}, path="loss.config")
-    loss: LossFunction = resolve(plugin.make)(settings)
+    loss: LossFunction = resolve(plugins.get("losses", name).make)(loss_config(name, config))
     return loss
 
 
@@ -33,6 +32,12 @@ class Outputs(nn.Module):
 
     def __init__(self, network: nn.Module, deep: bool):
         super().__init__()
+        if deep and not hasattr(network, "forward_aux"):
+            raise UsageError(
+                "loss.aux_weights asks for several outputs",
+                f"{type(network).__name__} has one",
+                "Leave loss.aux_weights out.",
+            )
         self.network, self.deep = network, deep
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
@@ -49,7 +54,7 @@ class Objective:
         """`usual`: the network's own weights for its outputs, where the recipe gives none."""
         self.recipe = recipe
         self.weights = recipe.aux_weights or tuple(usual)
-        extra = [_term(item) for item in recipe.extra]
+        extra = [(float(t.get("weight", 1.0)), _made(t)) for t in recipe.extra]
         self.terms = [(recipe.weight, make_loss(recipe.name, recipe.config)), *extra]
         self.deep = bool(self.weights)
 
@@ -81,11 +86,8 @@ class Objective:
         return F.interpolate(logits, size=size, mode="bilinear", align_corners=False), mask
 
 
-def _term(item: dict[str, Any]) -> tuple[float, LossFunction]:
-    unknown = set(item) - {"name", "weight", "config"}
-    if unknown or "name" not in item:
-        raise UsageError("loss.extra is not understood", "items are {name, weight, config}")
-    return float(item.get("weight", 1.0)), make_loss(item["name"], item.get("config"))
+def _made(term: dict[str, Any]) -> LossFunction:
+    return make_loss(term["name"], term.get("config"))
 
 
 def shrink_mask(mask: Tensor, size: tuple[int, int], classes: int) -> Tensor:

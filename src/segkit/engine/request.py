@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from segkit import build, paths
+from segkit import build, paths, plugins
 from segkit.api import Architecture
 from segkit.data import sources
 from segkit.engine import schedule
@@ -151,6 +151,22 @@ def check(value: Architecture, recipe: Recipe) -> None:
     if recipe.data.protocol is not None and recipe.data.protocol not in PROTOCOLS:
         raise unknown("protocol", recipe.data.protocol, PROTOCOLS)
     _check_augmentation(recipe.data.augment)
+    _check_losses(recipe, getattr(config, "num_classes", 1))
+    if recipe.train.init and not Path(recipe.train.init).exists():
+        raise UsageError(f"train.init is '{recipe.train.init}'", "there is no such file or run")
+
+
+def _check_losses(recipe: Recipe, logits: int) -> None:
+    """Two classes may be told apart by one logit, which not every loss can do with."""
+    binary = len(sources.dataset(str(recipe.data.name)).classes) == 2
+    for term in recipe.loss.named().values() if binary else ():
+        least = plugins.get("losses", term["name"]).min_logits
+        if logits < least:
+            raise UsageError(
+                f"loss '{term['name']}' needs {least} logits",
+                f"model.num_classes is {logits}",
+                f"Use --set model.num_classes={least}, or --set loss.name=bce_dice.",
+            )
 
 
 def _check_augmentation(name: str) -> None:
