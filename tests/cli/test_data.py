@@ -127,6 +127,8 @@ def test_the_whole_road(segkit: Words, home: Path) -> None:
     assert code == 0
     assert "no errors, 1 warnings" in out
     assert (home / "s.png").stat().st_size > 1000
+    code, _, err = segkit("show", "busi", "--size", "32", "--augment", "paper", "--out", "p.png")
+    assert (code, "5 policies" in err) == (0, True)
     code, _, err = segkit("show", "busi", "--size", "32", "--augment", "strong", "--out", "a.png")
     assert code == 0
     assert "10 pictures of busi on a.png" in err

@@ -12,7 +12,7 @@ import pytest
 
 from segkit.data.check import check
 from segkit.data.prepare import prepare
-from segkit.data.sheet import contact_sheet, outlined
+from segkit.data.sheet import comparing_sheet, contact_sheet, outlined
 from segkit.data.store import open_prepared
 from segkit.errors import UsageError
 
@@ -69,3 +69,17 @@ def test_contact_sheet(busi: Callable[..., Path], tmp_path: Path) -> None:
     assert seen == ["benign (2)"]
     with pytest.raises(UsageError, match=r"\.png or \.jpg"):
         contact_sheet(prepared, tmp_path / "s.gif")
+
+
+def test_a_row_for_each_change_of_the_same_pictures(
+    busi: Callable[..., Path], tmp_path: Path
+) -> None:
+    busi()
+    prepared = open_prepared(prepare("busi", (32, 32)))
+    seen: list[tuple[str, str]] = []
+    changes = {
+        label: lambda n, i, m, label=label: (seen.append((label, n)), (i, m))[1] for label in "ab"
+    }
+    shown = comparing_sheet(prepared, tmp_path / "s.png", changes, count=3, side=64)
+    assert seen == [(label, name) for label in "ab" for name in shown]
+    assert cv2.imread(str(tmp_path / "s.png")).shape == (2 * (64 + 18), 3 * 66, 3)

@@ -270,7 +270,10 @@ def show(
     seed: Seed = 0,
     ids: Annotated[str, typer.Option(help="These pictures, comma-separated.")] = "",
     augment: Annotated[
-        str | None, typer.Option(help="As this policy would show them to a net.")
+        str | None,
+        typer.Option(
+            help="As a policy shows them to a net; several: a row each; paper: those of the papers."
+        ),
     ] = None,
     epoch: Annotated[int, typer.Option(help="Which epoch's random numbers.")] = 0,
     size: Size = None,
@@ -280,10 +283,29 @@ def show(
 ) -> None:
     """A contact sheet: random pictures with the outline of their mask, raw or augmented.
 
-    Example: segkit data show isic2017 --augment strong --out sheet.png
+    Example: segkit data show isic2017 --augment paper --out sheet.png
     """
+    if count < 1:
+        raise UsageError(f"--count is {count}", "at least 1")
+    changes = {policy: _augmented(policy, seed, epoch) for policy in _policies(augment)}
+    named = [i for i in ids.split(",") if i]
     prepared = prepared_set(name, size, resize, variant, _options(option))
-    _sheet(prepared, out, count, seed, [i for i in ids.split(",") if i], augment, epoch)
+    if len(changes) < 2:
+        _sheet(prepared, out, count, seed, named, next(iter(changes.values()), None))
+        return
+    from segkit.data.sheet import comparing_sheet
+
+    shown = comparing_sheet(prepared, out, changes, min(count, 6), seed, named)
+    console.note(f"{len(shown)} pictures of {prepared.name}, {len(changes)} policies: {out}")
+
+
+def _policies(text: str | None) -> list[str]:
+    """`qtseg`, `light,strong` or `paper`: all that come from a paper, beside the plain picture."""
+    from segkit.data.augment_names import OF_PAPERS
+
+    if text == "paper":
+        return ["none", *OF_PAPERS]
+    return text.split(",") if text else []
 
 
 def _sheet(
@@ -292,14 +314,10 @@ def _sheet(
     count: int,
     seed: int,
     ids: list[str] | None = None,
-    policy: str | None = None,
-    epoch: int = 0,
+    change: Any = None,
 ) -> None:
     from segkit.data.sheet import contact_sheet
 
-    if count < 1:
-        raise UsageError(f"--count is {count}", "at least 1")
-    change = _augmented(policy, seed, epoch) if policy else None
     shown = contact_sheet(prepared, out, count, seed=seed, ids=ids or (), change=change)
     console.note(f"{len(shown)} pictures of {prepared.name} on {out}")
 

@@ -1,4 +1,5 @@
 """The names of the augmentation policies, for checks that must not import numpy."""
 
-NAMES = ("none", "flips", "light", "strong", "qtseg", "dermomamba", "vmpanet", "eamnet")
+OF_PAPERS = ("qtseg", "dermomamba", "vmpanet", "eamnet")
+NAMES = ("none", "flips", "light", "strong", *OF_PAPERS)
 SUFFIXES = (".json", ".yaml", ".yml")  # a saved albumentations pipeline

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,12 +33,34 @@ def contact_sheet(
     shown.
     """
     shown = list(ids) or _random_ids(prepared, count, seed)
-    tiles = [_tile(prepared, name, side, change) for name in shown]
-    columns = max(1, min(columns, len(tiles)))
-    tiles += [np.full_like(tiles[0], 24)] * (-len(tiles) % columns)
-    rows = [np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)]
-    _save(np.vstack(rows), path)
+    _save(_grid([_tile(prepared, name, side, change) for name in shown], columns), path)
     return shown
+
+
+def comparing_sheet(
+    prepared: PreparedSet,
+    path: Path,
+    changes: Mapping[str, Change],
+    count: int = 6,
+    seed: int = 0,
+    ids: Sequence[str] = (),
+    side: int = 224,
+) -> list[str]:
+    """The same pairs once per named change, a row each; returns the ids shown."""
+    shown = list(ids) or _random_ids(prepared, count, seed)
+    tiles = [
+        _tile(prepared, name, side, change, f"{label}: {name}")
+        for label, change in changes.items()
+        for name in shown
+    ]
+    _save(_grid(tiles, len(shown)), path)
+    return shown
+
+
+def _grid(tiles: list[Pixels], columns: int) -> Pixels:
+    columns = max(1, min(columns, len(tiles)))
+    tiles = [*tiles, *[np.full_like(tiles[0], 24)] * (-len(tiles) % columns)]
+    return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
 
 
 def _random_ids(prepared: PreparedSet, count: int, seed: int) -> list[str]:
@@ -46,7 +68,9 @@ def _random_ids(prepared: PreparedSet, count: int, seed: int) -> list[str]:
     return [prepared.ids[row] for row in sorted(order)]
 
 
-def _tile(prepared: PreparedSet, name: str, side: int, change: Change | None) -> Pixels:
+def _tile(
+    prepared: PreparedSet, name: str, side: int, change: Change | None, caption: str = ""
+) -> Pixels:
     row = prepared.index(name)
     image, mask = np.array(prepared.images[row]), np.array(prepared.masks[row])
     if change:
@@ -54,7 +78,7 @@ def _tile(prepared: PreparedSet, name: str, side: int, change: Change | None) ->
     width = max(1, round(side * image.shape[1] / image.shape[0]))
     picture: Any = cv2.resize(image, (width, side), interpolation=cv2.INTER_AREA)
     truth: Any = cv2.resize(mask, (width, side), interpolation=cv2.INTER_NEAREST_EXACT)
-    return _with_caption(outlined(picture, truth), name)
+    return _with_caption(outlined(picture, truth), caption or name)
 
 
 def outlined(image: Pixels, mask: Pixels) -> Pixels:
