@@ -57,6 +57,9 @@ def test_a_path_and_its_pixels_give_the_same(run, tmp_path):
     from_path = segkit.load(run)(tmp_path / "a.png")
     from_array = segkit.load(run)(image)
     np.testing.assert_array_equal(from_path[1], from_array[1])
+    np.testing.assert_array_equal(segkit.load(run)(Image.fromarray(image))[1], from_array[1])
+    with pytest.raises(UsageError, match="a list is no picture"):
+        segkit.load(run)([[0]])
 
 
 def test_all_folds_are_averaged_unless_one_is_named(run):

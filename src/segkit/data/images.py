@@ -116,7 +116,7 @@ def _decode(
             turn = 1  # Pillow turns TIFF by itself, and the tag means nothing in other kinds
             if picture.format in ("JPEG", "MPO", "WEBP"):
                 turn = int(picture.getexif().get(0x0112, 1) or 1)
-            return _from_pillow(picture, at_least), stored, turn
+            return from_pillow(picture, at_least), stored, turn
     except Image.UnidentifiedImageError:
         pixels = _from_opencv(data, name)
         return pixels, (pixels.shape[0], pixels.shape[1]), 1
@@ -125,7 +125,8 @@ def _decode(
         raise SegkitError(f"{name} cannot be decoded", reason) from error
 
 
-def _from_pillow(picture: Image.Image, at_least: tuple[int, int] | None) -> Pixels:
+def from_pillow(picture: Image.Image, at_least: tuple[int, int] | None = None) -> Pixels:
+    """The values of an opened picture of any mode; a palette becomes its colours."""
     if picture.width * picture.height > MAX_PIXELS:
         raise ValueError(f"{picture.width}x{picture.height} pixels are more than {MAX_PIXELS:,}")
     if at_least is not None and picture.format == "JPEG":

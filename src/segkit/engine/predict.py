@@ -11,40 +11,43 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from PIL import Image
 
 from segkit.data.geometry import Geometry, fit, unfit
-from segkit.data.images import read_image, to_rgb
+from segkit.data.images import from_pillow, read_image, to_rgb
 from segkit.data.reading import REDUCE
 from segkit.engine.predict_masks import foreground, masks_from
 from segkit.engine.sliding import Sliding, as_numpy, slide
 from segkit.errors import UsageError
 
+Picture = np.ndarray | Image.Image | Path | str
+
 
 class Predictor:
-    """Call it with a picture (array or path): mask and probability at the picture's own size."""
+    """Call it with a picture (path, array, Pillow image): mask and probability at its own size."""
 
     def __init__(self, segmenter: Any, sliding: Sliding | None = None):
         self.segmenter, self.sliding = segmenter, sliding
 
-    def __call__(self, image: np.ndarray | Path | str) -> tuple[np.ndarray, np.ndarray]:
+    def __call__(self, image: Picture) -> tuple[np.ndarray, np.ndarray]:
         """Mask uint8 (H, W) of class indices; probability float32 (H, W), or (K, H, W)."""
         probability = self.probability(image)
         mask = masks_from(probability[None], self.segmenter.threshold)[0]
         return mask, probability[0] if probability.shape[0] == 1 else probability
 
-    def probability(self, image: np.ndarray | Path | str) -> np.ndarray:
+    def probability(self, image: Picture) -> np.ndarray:
         """A picture -> float32 (K, H, W)."""
         if self.sliding is not None:
             return slide(self.segmenter, as_picture(image), self.sliding)
         small, geometry = self._fitted(image)
         return restore(as_numpy(self.segmenter.probabilities(small[None]))[0], geometry)
 
-    def _fitted(self, image: np.ndarray | Path | str) -> tuple[np.ndarray, Geometry]:
+    def _fitted(self, image: Picture) -> tuple[np.ndarray, Geometry]:
         size, resize = self.segmenter.size, self.segmenter.resize
-        if isinstance(image, np.ndarray):
-            return fit(as_picture(image), size, resize)
-        opened = open_picture(Path(image), size, resize)
-        return opened.small, opened.geometry
+        if isinstance(image, str | Path):
+            opened = open_picture(Path(image), size, resize)
+            return opened.small, opened.geometry
+        return fit(as_picture(image), size, resize)
 
 
 @dataclass(frozen=True)
@@ -108,11 +111,18 @@ def restore(probability: np.ndarray, geometry: Geometry) -> np.ndarray:
     return np.stack(planes).astype(np.float32, copy=False)
 
 
-def as_picture(image: np.ndarray | Path | str) -> np.ndarray:
-    """A path or array (grey, RGB, RGBA; 8 or 16 bits; floats in [0, 1]) as uint8 (H, W, 3)."""
+def as_picture(image: Picture) -> np.ndarray:
+    """A path, a Pillow image or an array as uint8 (H, W, 3).
+
+    Arrays are grey, RGB or RGBA, of 8 or 16 bits or of floats in [0, 1].
+    """
     if isinstance(image, str | Path):
         return read_image(image, orient=True)
-    pixels: Any = image
+    pixels: Any = from_pillow(image) if isinstance(image, Image.Image) else image
+    if not isinstance(pixels, np.ndarray):
+        raise UsageError(
+            f"a {type(image).__name__} is no picture", "expected a path, an array, a Pillow image"
+        )
     if pixels.ndim not in (2, 3) or (pixels.ndim == 3 and pixels.shape[2] not in (1, 3, 4)):
         raise UsageError(
             f"an array of shape {pixels.shape} is no picture", "expected (H, W[, 1|3|4])"
