@@ -31,13 +31,15 @@ BENCHMARKS = {
     "startup": [],
     "scan": [],
     "ss2d": [],
+    "scaling": [],
     "mamba_net": [],
     "mamba_memory": [],
     "surface": [],
     "confusion": [],
     "epoch": [],
     "qtseg_step": [],
-    "eamnet_step": [],
+    "step": [],
+    "onnx_scan": [],
     "export": ["unet", "qtseg", "eamnet", "dermomamba", "vmpanet"],
 }
 PACKAGES = ("segkit", "torch", "numpy", "scipy", "medpy", "albumentations", "onnxruntime")

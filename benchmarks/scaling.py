@@ -1,4 +1,7 @@
-"""Wall clock of one thread against two, beside what the machine itself gives.
+"""The C scans on two threads against one: wall clock, beside what the machine itself gives.
+
+    python benchmarks/scaling.py                      # (8, 96, 4096) and SS2D (2, 128, 64, 64)
+    python benchmarks/scaling.py --scan 2,96,4096 --rounds 60
 
 A machine's two cores are not always two: they may be threads of one, or others may be busy. So the
 same rounds time one C loop in one thread and two independent ones in two threads.
@@ -6,12 +9,16 @@ same rounds time one C loop in one thread and two independent ones in two thread
 
 from __future__ import annotations
 
+import argparse
 import ctypes
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
+import scan
+import ss2d
 import torch
+from rows import row
 
 from segkit import native
 from segkit_kernels.native_backend import Product
@@ -61,6 +68,37 @@ def scaling(step: Callable[[], object], rounds: int) -> dict[str, float]:
     return {
         "threads_1_ms": best["1"],
         "threads_2_ms": best["2"],
-        "ratio": best["1"] / best["2"],
         "machine_ratio": 2 * best["one loop"] / best["two loops"],
     }
+
+
+def steps(sequences: list[int], maps: list[int]) -> dict[str, Callable[[], object]]:
+    """What is timed, by its name."""
+    tensors = scan.inputs((sequences[0], sequences[1], sequences[2]), 1, 16, "cpu")
+    images = ss2d.inputs((maps[0], maps[1], maps[2], maps[3]), "cpu")
+    run, core = scan.ours("native"), ss2d.ours("native")
+    return {
+        f"scan {tuple(sequences)}, forward": lambda: scan.both(run, tensors, False),
+        f"scan {tuple(sequences)}, with backward": lambda: scan.both(run, tensors, True),
+        f"SS2D {tuple(maps)}, with backward": lambda: scan.both(core, images, True),
+    }
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--scan", default="8,96,4096", help="batch,channels,length")
+    parser.add_argument("--ss2d", default="2,128,64,64", help="batch,channels,H,W")
+    parser.add_argument("--rounds", type=int, default=25)
+    asked = parser.parse_args()
+    shapes = ([int(n) for n in text.split(",")] for text in (asked.scan, asked.ss2d))
+    for name, step in steps(*shapes).items():
+        found = scaling(step, asked.rounds)
+        one, two, ceiling = (found[k] for k in ("threads_1_ms", "threads_2_ms", "machine_ratio"))
+        print(f"{name}: {one:.2f} ms, {two:.2f} ms on two threads: {one / two:.2f}x", end="")
+        print(f"; two free C loops on this machine: {ceiling:.2f}x")
+        row(f"{name}, two threads", two, "one thread", one, "ms wall")
+
+
+if __name__ == "__main__":
+    main()

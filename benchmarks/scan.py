@@ -2,7 +2,6 @@
 
     python benchmarks/scan.py                 # (2, 96, 4096), N = 16, one thread
     python benchmarks/scan.py --shape 8,32,16384 --groups 4 --rounds 3 --skip-peers
-    python benchmarks/scan.py --scaling       # wall clock of two threads against one
     python benchmarks/scan.py --cuda          # own kernels against mamba-ssm where it is installed
     python benchmarks/scan.py --cuda --mamba-source mamba_ssm-2.2.6.tar.gz   # or built here by nvcc
 
@@ -20,13 +19,12 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 
 import mamba_build
 import torch
 from rows import row
-from scaling import scaling
 from torch.nn import functional as F
 
 from segkit import ops
@@ -200,7 +198,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--skip-peers", action="store_true")
-    parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--cuda", action="store_true")
     parser.add_argument("--mamba-source", type=Path, help="mamba-ssm's sources, for --cuda")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
@@ -213,12 +210,6 @@ def main() -> None:
     device = "cuda" if options.cuda else "cpu"
     if options.mamba_source:
         mamba_build.provide(options.mamba_source)
-    if options.scaling:
-        tensors = inputs(shape, options.groups, options.state, device)
-        for key, grads in (("forward", False), ("both", True)):
-            found = scaling(partial(both, ours("native"), tensors, grads), options.rounds)
-            print(json.dumps({"shape": shape, "what": key, **found}, indent=2))
-        return
     names = [name for name in ops.available_backends(device) if name not in ("reference", "export")]
     names = [name for name in names if (name, device) != ("triton", "cpu")]
     variants = {} if options.skip_peers else {"loop": loop, "unbind": unbind}

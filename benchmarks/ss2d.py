@@ -2,7 +2,6 @@
 
     python benchmarks/ss2d.py                        # the core at (2, 128, 64, 64), one thread
     python benchmarks/ss2d.py --shape 2,8,192,256 --rounds 3
-    python benchmarks/ss2d.py --scaling              # wall clock of two threads against one
     python benchmarks/ss2d.py --cuda                 # on a GPU, own kernels against the torch form
 
 The peer materialises permutes and flips and runs the plain loop of `scan.py`; "torch" is segkit
@@ -16,8 +15,7 @@ import json
 
 import torch
 from rows import row
-from scaling import scaling
-from scan import both, check_parity, loop, measure, ratios
+from scan import check_parity, loop, measure, ratios
 
 from segkit import ops
 
@@ -72,16 +70,11 @@ def main() -> None:
     parser.add_argument("--shape", default="2,128,64,64", help="batch,channels,H,W")
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--skip-peer", action="store_true")
-    parser.add_argument("--scaling", action="store_true")
     parser.add_argument("--cuda", action="store_true")
     options = parser.parse_args()
     shape = tuple(int(item) for item in options.shape.split(","))
     device = "cuda" if options.cuda else "cpu"
     tensors = inputs(shape, device)
-    if options.scaling:
-        found = scaling(lambda: both(ours("native"), tensors, True), options.rounds)
-        print(json.dumps({"shape": shape, **found}, indent=2))
-        return
     torch.set_num_threads(1)
     plain = ("reference", "export") if options.cuda else ("reference", "export", "triton")
     names = [name for name in ops.available_backends(device) if name not in plain]

@@ -142,7 +142,7 @@ class TrainRecipe:
     drop_last: bool = False
     amp: Literal["auto", "bf16", "fp16", "off"] = "off"
     compile: bool = False
-    channels_last: bool = False
+    channels_last: bool = True  # a memory layout, not a setting of the method: faster for most
     init: str = ""  # a run, or the file of a part, that the weights start from
     freeze: str = ""  # name prefix of the parameters that rest at first
     freeze_epochs: int = 0  # ... for this many epochs

@@ -1,9 +1,10 @@
-"""EAM-Net's cheaper form against its formulas as written, in one process, by process CPU time.
+"""Networks as segkit runs them against plain eager PyTorch: inference and a training step.
 
-python benchmarks/eamnet_step.py [--height 224] [--width 320] [--batch 2] [--rounds 9] [--json]
+    python benchmarks/step.py [eamnet unet …] [--rounds 9] [--json]
 
 The peer is the same network in NCHW memory with every formula computed literally; parity in float64
-is asserted first.
+is asserted first. One process, in turns, process CPU time. QTSeg has a reference of its own:
+qtseg_step.py.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from rows import row
 from torch import Tensor, nn
 
 import segkit
-from segkit.engine.objective import Objective
+from segkit.engine.objective import Objective, Outputs
 from segkit.nn.formulas import force
 from segkit.recipe import LossRecipe
 
@@ -36,13 +37,18 @@ def autocast(on: bool) -> AbstractContextManager[object]:
     return torch.autocast("cpu", torch.bfloat16) if on else nullcontext()
 
 
-def networks() -> dict[str, nn.Module]:
+# the paper's size for EAM-Net; the size and batch of the goal's trial for the small U-Net
+SHAPES = {"eamnet": (2, 224, 320), "unet": (8, 256, 256)}
+
+
+def networks(architecture: str) -> dict[str, nn.Module]:
     """The same weights for every case."""
     made = {}
     for name, (_, channels_last, _) in CASES.items():
         torch.manual_seed(0)
         layout = torch.channels_last if channels_last else torch.contiguous_format
-        made[name] = segkit.create("eamnet").to(memory_format=layout)  # type: ignore[call-overload]
+        network = segkit.create(architecture)
+        made[name] = network.to(memory_format=layout)  # type: ignore[call-overload]
     return made
 
 
@@ -70,7 +76,8 @@ def forward(name: str, net: nn.Module, image: Tensor) -> Callable[[], None]:
 def step(name: str, net: nn.Module, image: Tensor) -> Callable[[], None]:
     form, _, half = CASES[name]
     mask = (torch.rand(image.shape[0], *image.shape[-2:]) > 0.7).long()
-    objective = Objective(LossRecipe(), net.aux_weights)  # type: ignore[arg-type]
+    objective = Objective(LossRecipe(), getattr(net, "aux_weights", ()))
+    outputs = Outputs(net, objective.deep)
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-4, fused=True)
 
     def run() -> None:
@@ -78,8 +85,8 @@ def step(name: str, net: nn.Module, image: Tensor) -> Callable[[], None]:
         optimizer.zero_grad(set_to_none=True)
         with force(form):
             with autocast(half):
-                outputs = net.forward_aux(image)  # type: ignore[operator]
-            objective([out.float() for out in outputs], mask).backward()
+                answers = outputs(image)
+            objective([out.float() for out in answers], mask).backward()
         optimizer.step()
 
     return run
@@ -98,37 +105,44 @@ def timed(cases: dict[str, Callable[[], None]], rounds: int) -> dict[str, float]
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def main() -> None:
-    options = argparse.ArgumentParser(description=__doc__)
-    options.add_argument("--height", type=int, default=224)
-    options.add_argument("--width", type=int, default=320)
-    options.add_argument("--batch", type=int, default=2)
-    options.add_argument("--rounds", type=int, default=9)
-    options.add_argument("--threads", type=int, default=1)
-    options.add_argument("--json", action="store_true")
-    asked = options.parse_args()
-    torch.set_num_threads(asked.threads)
-    nets = networks()
+def measure(architecture: str, rounds: int) -> dict[str, object]:
+    """Parity, then both kinds of step."""
+    batch, height, width = SHAPES.get(architecture, (2, 256, 256))
+    nets = networks(architecture)
     assert_parity(nets)
-    image = torch.randn(asked.batch, 3, asked.height, asked.width)
-    inference = timed({n: forward(n, net, image[:1]) for n, net in nets.items()}, asked.rounds)
-    training = timed({n: step(n, net, image) for n, net in nets.items()}, asked.rounds)
-    document = {
-        "size": [asked.height, asked.width],
-        "batch": asked.batch,
-        "threads": asked.threads,
+    image = torch.randn(batch, 3, height, width)
+    inference = timed({n: forward(n, net, image[:1]) for n, net in nets.items()}, rounds)
+    training = timed({n: step(n, net, image) for n, net in nets.items()}, rounds)
+    for name in nets:
+        if name != "as written":
+            for kind, times in (("inference", inference), ("training step", training)):
+                what = f"{architecture} {height}×{width}, {kind}, {name}"
+                row(what, times[name], "as written", times["as written"], "s CPU")
+    return {
+        "architecture": architecture,
+        "size": [height, width],
+        "batch": batch,
+        "threads": torch.get_num_threads(),
         "torch": torch.__version__,
         "inference_s": inference,
         "training_step_s": training,
         "inference_ratio": {n: t / inference["as written"] for n, t in inference.items()},
         "training_ratio": {n: t / training["as written"] for n, t in training.items()},
     }
-    for name in nets:
-        if name != "as written":
-            for kind, times in (("inference", inference), ("training step", training)):
-                what = f"eamnet {asked.height}×{asked.width}, {kind}, {name}"
-                row(what, times[name], "as written", times["as written"], "s CPU")
-    print(json.dumps(document, indent=None if asked.json else 2))
+
+
+def main() -> None:
+    """Measure and print."""
+    options = argparse.ArgumentParser(description=__doc__)
+    options.add_argument("networks", nargs="*", default=["eamnet", "unet"])
+    options.add_argument("--rounds", type=int, default=9)
+    options.add_argument("--threads", type=int, default=1)
+    options.add_argument("--json", action="store_true")
+    asked = options.parse_args()
+    torch.set_num_threads(asked.threads)
+    for architecture in asked.networks:
+        document = measure(architecture, asked.rounds)
+        print(json.dumps(document, indent=None if asked.json else 2))
 
 
 if __name__ == "__main__":
