@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from zoo_golden import fill, filled, picture, statistics, wave
+from zoo_golden import HADAMARD, fill, filled, picture, statistics, wave
 
 import segkit
 from segkit import plugins
@@ -325,6 +325,65 @@ def test_tinyunet_second_class():
     assert found == pytest.approx(golden, rel=1e-6)
     one = filled("tinyunet")(picture())
     assert torch.allclose(logits[:, :1], one, rtol=1e-9)
+
+
+# network, module, index in its output (None: one tensor), mean, deviation of what it gives
+INSIDE = [
+    ("egeunet", "encoder.3", None, -0.006296245, 0.203692527),
+    ("egeunet", "encoder.5", None, -0.009895380, 0.184048023),
+    ("egeunet", "gabs.0", None, 0.070821514, 0.683336717),
+    ("egeunet", "gabs.4", None, -0.004787098, 0.669705508),
+    ("malunet", "encoder.3", None, 0.159613211, 0.561849029),
+    ("malunet", "bridge", 0, 0.488611810, 0.906717463),
+    ("malunet", "bridge", 4, 1.050181734, 1.227321150),
+    ("malunet", "decoder.0", None, 0.300864057, 0.522714204),
+    ("ultralight_vmunet", "encoder.3", None, -0.029351222, 0.706743166),
+    ("ultralight_vmunet", "bridge", 4, 0.869810978, 0.901700908),
+    ("ultralight_vmunet", "decoder.0", None, -0.094470637, 0.757968933),
+    ("ulite", "conv_in", None, 0.000424643, 0.427124528),
+    ("ulite", "encoder.0", 0, 0.032852415, 0.205269849),
+    ("ulite", "encoder.0", 1, -0.058599450, 0.512019702),
+    ("ulite", "bottleneck", None, 0.000134645, 0.0129529985),
+    ("ulite", "decoder.0", None, 0.000823902, 0.0205439644),
+    ("ulite", "decoder.4", None, -0.014588920, 0.116914459),
+    ("tinyunet", "encoder.0", None, 1.143389722, 1.799770030),
+    ("tinyunet", "encoder.3", None, 1.028862694, 1.897397159),
+    ("tinyunet", "decoder.0", None, 0.357952073, 0.913346352),
+    ("tinyunet", "decoder.3", None, 0.270936454, 0.642658351),
+]
+
+
+@pytest.mark.parametrize(("name", "module", "index", "mean", "deviation"), INSIDE)
+@torch.no_grad()
+def test_inside_the_light_networks(name, module, index, mean, deviation):
+    network, given = filled(name), []
+    network.get_submodule(module).register_forward_hook(lambda *seen: given.append(seen[-1]))
+    network(picture())
+    found = given[0] if index is None else given[0][index]
+    assert statistics(found) == pytest.approx([mean, deviation], rel=2e-6, abs=1e-9)
+
+
+@torch.no_grad()
+def test_egeunet_with_its_products_at_one():
+    network = filled("egeunet")
+    for name, parameter in network.named_parameters():
+        if name.rpartition(".")[2] in HADAMARD:
+            parameter.fill_(1.0)
+    found = statistics(network(picture()), (0, 0))
+    assert found == pytest.approx([0.393717541, 0.555929909, -0.255771640], rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("name", "deviation"),
+    [("segformer_b0", 1.0849672e-01), pytest.param("segformer_b1", 5.6677691e-02, marks=slow)],
+)
+@torch.no_grad()
+def test_segformer_at_a_quarter(name, deviation):
+    network, given = filled(name), []
+    network.head.register_forward_hook(lambda *seen: given.append(seen[-1]))
+    network(picture())
+    assert given[0].shape[-2:] == (16, 16)
+    assert given[0].std(correction=0).item() == pytest.approx(deviation, rel=1e-6)
 
 
 def block(value: torch.Tensor) -> list[float]:
