@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from segkit.nn.folding import convolve
 from segkit.nn.formulas import as_written
-from segkit.nn.precision import at_least_float32, without_autocast
+from segkit.nn.precision import at_least_float32, float32_island
 from segkit_eamnet.blocks import ConvBn
 
 
@@ -109,7 +109,7 @@ class CMAM(nn.Module):
 
     def channel_weights(self, query: Tensor, key: Tensor) -> Tensor:
         """(B,d,d) from rows of unit length, so that logits do not grow with the map."""
-        with without_autocast(query):
+        with float32_island(query):
             q, k = (F.normalize(at_least_float32(m), dim=-1, eps=1e-12) for m in (query, key))
             return (at_least_float32(self.temperature) * (q @ k.transpose(1, 2))).softmax(dim=-1)
 

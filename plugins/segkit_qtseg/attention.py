@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segkit.nn.formulas import as_written
-from segkit.nn.precision import at_least_float32, without_autocast
+from segkit.nn.precision import at_least_float32, float32_island
 
 
 def tokens_of(x: Tensor) -> Tensor:
@@ -68,7 +68,7 @@ class ChannelAttention(nn.Module):
 
     def weights(self, tokens: Tensor) -> Tensor:
         """W (B,C,C) of tokens (B,N,C); the sums over N overflow half precision, so never in it."""
-        with without_autocast(tokens):
+        with float32_island(tokens):
             x = at_least_float32(tokens)
             affinity = x.transpose(1, 2) @ x
             return (affinity if self.gamma is None else -affinity).softmax(dim=-1)
@@ -128,7 +128,7 @@ class Position(nn.Module):
         g = at_least_float32(self.frequencies)
         y, x = (2 * (torch.arange(n, dtype=g.dtype, device=g.device) + 0.5) / n - 1 for n in size)
         grid = torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)  # (H,W,2), x first
-        with without_autocast(g):
+        with float32_island(g):
             angle = 2 * math.pi * (grid.flatten(0, 1) @ g)
         return torch.cat([angle.sin(), angle.cos()], dim=-1)
 

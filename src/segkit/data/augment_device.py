@@ -15,10 +15,16 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segkit.data.augment import Plan
+from segkit.ops.exact import without_tf32
 
 
 def apply(plans: Sequence[Plan], images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     """uint8 (B, H, W, 3) and (B, H, W) as the plans have them."""
+    with without_tf32():  # coordinates of hundreds of pixels are products, too
+        return _apply(plans, images, masks)
+
+
+def _apply(plans: Sequence[Plan], images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
     images, masks = _geometry(plans, images, masks)
     values = images.permute(0, 3, 1, 2).float()  # (B, 3, H, W)
     for turn in range(max((len(plan.steps) for plan in plans), default=0)):

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
-
 import torch
 from torch import Tensor
 
+from segkit.ops.exact import float32_island
 
-def without_autocast(x: Tensor) -> AbstractContextManager[object]:
-    """A block in which operators keep the types they are given, on the device of `x`."""
-    if x.device.type == "meta":  # shapes alone: there is no autocast to switch off
-        return nullcontext()
-    return torch.autocast(x.device.type, enabled=False)
+__all__ = ["at_least_float32", "float32_island"]
 
 
 def at_least_float32(x: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from segkit.ops import dispatch
 from segkit.ops.arguments import ScanArgs, carry_shape, carry_size, same_groups, scan_args
+from segkit.ops.exact import float32_island
 
 
 def selective_scan(
@@ -48,7 +49,7 @@ def selective_scan(
 )
 def _scan(u, delta, A, B, C, D, bias, softplus, reverse):  # type: ignore[no-untyped-def]
     args = ScanArgs(u, delta, A, B, C, D, bias, softplus, reverse)
-    with torch.autocast(u.device.type, enabled=False):
+    with float32_island(u):
         y, carry = dispatch.for_scan(args).scan(args)
     return y.contiguous(), carry.flatten()
 
@@ -68,7 +69,7 @@ def _(u, delta, A, B, C, D, bias, softplus, reverse):  # type: ignore[no-untyped
 )
 def _scan_backward(dy, carry, u, delta, A, B, C, D, bias, softplus, reverse):  # type: ignore[no-untyped-def]
     args = ScanArgs(u, delta, A, B, C, D, bias, softplus, reverse)
-    with torch.autocast(u.device.type, enabled=False):
+    with float32_island(u):
         kept = carry.view(carry_shape(args))
         grads = dispatch.for_scan(args).scan_backward(args, kept, dy)
     return tuple(grad.contiguous() for grad in grads)

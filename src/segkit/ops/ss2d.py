@@ -7,6 +7,7 @@ from torch import Tensor
 
 from segkit.ops import dispatch
 from segkit.ops.arguments import SS2DArgs, carry_size, ss2d_args, ss2d_carry_shape
+from segkit.ops.exact import float32_island
 
 
 def ss2d(
@@ -37,7 +38,7 @@ def ss2d(
 )
 def _ss2d(x, w_x, w_dt, bias, A, D):  # type: ignore[no-untyped-def]
     args = SS2DArgs(x, w_x, w_dt, bias, A, D)
-    with torch.autocast(x.device.type, enabled=False):
+    with float32_island(x):
         y, carry = dispatch.for_ss2d(args).ss2d(args)
     return y.contiguous(), carry.flatten()
 
@@ -56,7 +57,7 @@ def _(x, w_x, w_dt, bias, A, D):  # type: ignore[no-untyped-def]
 )
 def _ss2d_backward(dy, carry, x, w_x, w_dt, bias, A, D):  # type: ignore[no-untyped-def]
     args = SS2DArgs(x, w_x, w_dt, bias, A, D)
-    with torch.autocast(x.device.type, enabled=False):
+    with float32_island(x):
         kept = carry.view(ss2d_carry_shape(args))
         grads = dispatch.for_ss2d(args).ss2d_backward(args, kept, dy)
     return tuple(grad.contiguous() for grad in grads)
