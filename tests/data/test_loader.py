@@ -1,5 +1,7 @@
 """The loader: every sample once, the same batches for any workers, start and processes."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
@@ -119,3 +121,52 @@ def test_leaving_an_epoch_early_stops_the_threads(pictures):
     next(epoch)
     epoch.close()
     assert len(list(loader.epoch())) == 11
+
+
+class CopyStream:
+    """Stands for a CUDA stream, where there is no GPU: remembers what was asked of it."""
+
+    def __init__(self, *_):
+        self.waited = []
+
+    def record_event(self):
+        return object()
+
+    def wait_event(self, event):
+        self.waited.append(event)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_streamed_pixels_travel_a_batch_ahead(pictures, monkeypatch, workers):
+    expected = list(Loader(pictures, pictures.ids, Settings(batch=4)).epoch())
+    computing, journal = CopyStream(), []
+    monkeypatch.setattr(Loader, "_on_device", True)
+    monkeypatch.setattr("segkit.data.loader._pinned", torch.from_numpy)
+    monkeypatch.setattr(torch.cuda, "Stream", CopyStream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: computing)
+    monkeypatch.setattr(torch.Tensor, "record_stream", lambda part, stream: None)
+    sent = Loader._sent
+    monkeypatch.setattr(
+        Loader, "_sent", lambda self, job: (journal.append(f"sent {job[4]}"), sent(self, job))[1]
+    )
+    settings = Settings(batch=4, workers=workers, cache="stream")
+    found = []
+    for batch in Loader(pictures, pictures.ids, settings).epoch():
+        journal.append(f"given {batch.index}")
+        found.append(batch)
+    same(found, expected)
+    assert len(computing.waited) == len(set(computing.waited)) == 3
+    if workers:  # the next batch is on its way before this one is computed on
+        assert journal == ["sent 0", "sent 1", "given 0", "sent 2", "given 1", "given 2"]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_streamed_and_resident_pictures_give_the_same_batches(pictures):
+    both = []
+    for cache in ("stream", "device"):
+        settings = Settings(batch=4, shuffle=True, workers=2, cache=cache)
+        loader = Loader(pictures, pictures.ids, settings, augmentation("flips"), "cuda")
+        assert loader.resident == (cache == "device")
+        both.append(list(loader.epoch()))
+    same(*both)

@@ -2,9 +2,9 @@
 
 On a CPU each sample goes through OpenCV in background threads, straight from the memory map. On a
 GPU the whole set lives on the device when it fits (else uint8 pixels are streamed through pinned
-memory) and batches are augmented and normalised there. The host part of a batch runs in a thread,
-the device part in the caller's. The order and every random number are functions of (seed, epoch,
-sample id): an epoch can be entered at any batch, by any number of processes.
+memory, one batch ahead) and batches are augmented and normalised there. The host part of a batch
+runs in a thread, the device part in the caller's. The order and every random number are functions
+of (seed, epoch, sample id): an epoch can be entered at any batch, by any number of processes.
 """
 
 from __future__ import annotations
@@ -84,6 +84,7 @@ class Loader:
         self.rows = np.array([place[name] for name in self.ids], dtype=np.int64)
         self.settings, self.augmentation = settings, augmentation
         self.device, self.rank, self.world = torch.device(device), rank, world
+        self._beside: Any = None  # the stream of copies, where there are any
         self.images: Any  # `like`: another loader that holds the same pictures
         self.masks: Any
         placed = (like.images, like.masks) if like else self._place(source.images, source.masks)
@@ -105,7 +106,7 @@ class Loader:
         jobs = deque(self._mine(index, rows) for index, rows in enumerate(self._batches(order)))
         wanted = [job for job in jobs if job is not None and job[0] >= start]
         if self.settings.workers < 1:
-            yield from (self._finish(self._prepare(epoch, *job)) for job in wanted)
+            yield from (self._finish(self._sent(self._prepare(epoch, *job))) for job in wanted)
             return
         yield from self._ahead(epoch, wanted)
 
@@ -113,13 +114,19 @@ class Loader:
         """Prepare in threads, a few batches ahead, in order."""
         pool = ThreadPoolExecutor(self.settings.workers, "loader")
         waiting: deque[Future[Any]] = deque()
+        sent: deque[Any] = deque()  # the next batch travels while the network works on this one
         try:
             for job in jobs:
                 waiting.append(pool.submit(self._prepare, epoch, *job))
                 if len(waiting) >= AHEAD + self.settings.workers:
-                    yield self._finish(waiting.popleft().result())
+                    sent.append(self._sent(waiting.popleft().result()))
+                if len(sent) > 1:
+                    yield self._finish(sent.popleft())
             while waiting:
-                yield self._finish(waiting.popleft().result())
+                sent.append(self._sent(waiting.popleft().result()))
+                if len(sent) > 1:
+                    yield self._finish(sent.popleft())
+            yield from map(self._finish, sent)
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
 
@@ -174,18 +181,36 @@ class Loader:
         draws = (generator(self.settings.seed, epoch, name) for name in ids)
         return [self.augmentation.draw(rng, *self.images.shape[1:3]) for rng in draws]
 
+    def _sent(self, prepared: Any) -> Any:
+        """A batch whose pinned pixels are on their way, on a stream beside the network's."""
+        if isinstance(prepared, Batch) or prepared[1] is None:
+            return prepared
+        if self._beside is None:
+            self._beside = torch.cuda.Stream(self.device)
+        with torch.cuda.stream(self._beside):
+            parts = [part.to(self.device, non_blocking=True) for part in prepared[1]]
+        return prepared[0], (parts, self._beside.record_event()), *prepared[2:]
+
+    def _arrived(self, parts: list[Tensor], event: Any) -> list[Tensor]:
+        """The pixels on the device, for the stream that computes."""
+        computing = torch.cuda.current_stream(self.device)
+        computing.wait_event(event)
+        for part in parts:
+            part.record_stream(computing)
+        return parts
+
     def _finish(self, prepared: Any) -> Batch:
         """The device part of a batch."""
         if isinstance(prepared, Batch):
             return prepared
         from segkit.data import augment_device
 
-        rows, pinned, plans, ids, index, share = prepared
-        if pinned is None:
+        rows, travelling, plans, ids, index, share = prepared
+        if travelling is None:
             place = torch.from_numpy(rows).to(self.device, non_blocking=True)
             images, masks = self.images[place], self.masks[place]
         else:
-            images, masks = (part.to(self.device, non_blocking=True) for part in pinned)
+            images, masks = self._arrived(*travelling)
             images = convert_colour(images, self.settings.colour)
         if plans:
             images, masks = augment_device.apply(plans, images, masks)
