@@ -96,12 +96,17 @@ def test_verdicts(rows, differs, verdict):
 def test_a_figure_is_read_under_the_papers_own_scoring():
     scored = {
         "metrics": {"dice_image": {"mean": 0.90, "ci95": [0.88, 0.92]}},
-        "protocols": {"soft": {"metrics": {"dice": 0.95}}},
+        "protocols": {"soft": {"metrics": {"dice": 0.95}, "ci95": {"dice": [0.94, 0.96]}}},
     }
     found = reproduce._row("dice", 94.0, scored, Printed({}, "image", "soft", "test"), card())
     assert found["ours"] == pytest.approx(95.0)
     assert found["ours_segkit_rule"] == pytest.approx(90.0)
     assert found["difference"] == pytest.approx(1.0)
+    assert found["ci95"] == pytest.approx([94.0, 96.0])  # of 95, not of 90
+    del scored["protocols"]["soft"]["ci95"]
+    found = reproduce._row("dice", 94.0, scored, Printed({}, "image", "soft", "test"), card())
+    assert found["ci95"] is None
+    found = reproduce._row("dice", 94.0, scored, Printed({}, "image", "", "test"), card())
     assert found["ci95"] == pytest.approx([88.0, 92.0])
 
 
@@ -125,7 +130,7 @@ def test_a_card_is_run_and_the_verdict_written(small_card, tmp_path):
     assert any("32x32 instead of 128x128" in item for item in verdict["scaled"])
     assert {r["figure"] for r in verdict["rows"]} == {"dice_image", "iou_pooled"}
     for r in verdict["rows"]:
-        assert r["ci95"][0] <= r["ours_segkit_rule"] <= r["ci95"][1]
+        assert r["ci95"][0] <= r["ours"] <= r["ci95"][1]
     written = paths.read_json(tmp_path / "run" / "reproduction.json")
     assert written["rows"] == verdict["rows"]
     text = (tmp_path / "run" / "reproduction.md").read_text()

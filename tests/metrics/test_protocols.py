@@ -8,6 +8,7 @@ import pytest
 from segkit.errors import UsageError
 from segkit.metrics import cases, protocols
 from segkit.metrics.confusion import counts
+from segkit.metrics.intervals import Resampler
 
 
 def columns_of(prediction: np.ndarray, truth: np.ndarray, probability: np.ndarray | None = None):
@@ -17,6 +18,10 @@ def columns_of(prediction: np.ndarray, truth: np.ndarray, probability: np.ndarra
     exact = counts(prediction, truth)
     canvas = {f"canvas_{n}": getattr(exact, n) for n in ("tp", "fp", "fn", "tn")}
     return {**found, **canvas}
+
+
+def scores_of(name: str, columns: dict[str, np.ndarray]) -> dict[str, float]:
+    return protocols.lens(columns, (name,))[name]["metrics"]
 
 
 @pytest.mark.parametrize(
@@ -31,7 +36,7 @@ def columns_of(prediction: np.ndarray, truth: np.ndarray, probability: np.ndarra
 def test_qtseg_golden(predicted: int, true: int, expected: tuple[float, ...]) -> None:
     masks = np.zeros((2, 1, 64), np.uint8)
     masks[0, 0, :predicted] = masks[1, 0, :true] = 1
-    found = protocols.qtseg(columns_of(*masks.reshape(2, 1, 8, 8)))
+    found = scores_of("qtseg", columns_of(*masks.reshape(2, 1, 8, 8)))
     names = ("mae", "acc", "dice", "iou")
     assert [found[name] for name in names] == pytest.approx(list(expected), abs=1e-6)
 
@@ -48,7 +53,7 @@ def sample() -> dict[str, np.ndarray]:
 
 def test_per_image_pooled_batch(sample: dict[str, np.ndarray]) -> None:
     first = 2 * 9 / 19
-    assert protocols.per_image(sample)["dice"] == pytest.approx((first + 0 + 1) / 3)
+    assert scores_of("segkit", sample)["dice"] == pytest.approx((first + 0 + 1) / 3)
     assert protocols.pooled(sample)["dice"] == pytest.approx(18 / (18 + 0 + 2))
     assert protocols.per_batch(sample)["dice"] == pytest.approx(18 / 20)
     assert protocols.per_batch(sample, size=1)["dice"] == pytest.approx((first + 0 + 1) / 3)
@@ -56,8 +61,8 @@ def test_per_image_pooled_batch(sample: dict[str, np.ndarray]) -> None:
 
 def test_empty_rules(sample: dict[str, np.ndarray]) -> None:
     first = 18 / 19
-    for value, expected in ((1.0, (first + 2) / 3), (0.0, first / 3), (np.nan, first)):
-        assert protocols.empty_as(value)(sample)["dice"] == pytest.approx(expected)
+    for rule, expected in (("1", (first + 2) / 3), ("0", first / 3), ("skipped", first)):
+        assert scores_of(f"empty-{rule}", sample)["dice"] == pytest.approx(expected)
 
 
 def test_both_classes(sample: dict[str, np.ndarray]) -> None:
@@ -66,16 +71,16 @@ def test_both_classes(sample: dict[str, np.ndarray]) -> None:
 
 
 def test_thresholded_jaccard(sample: dict[str, np.ndarray]) -> None:
-    assert protocols.thresholded_jaccard(sample)["iou"] == pytest.approx((0.9 + 0 + 1) / 3)
+    assert scores_of("isic", sample)["iou"] == pytest.approx((0.9 + 0 + 1) / 3)
     low = {"iou": np.array([0.649, 0.651])}
-    assert protocols.thresholded_jaccard(low)["iou"] == pytest.approx(0.651 / 2)
+    assert scores_of("isic", low)["iou"] == pytest.approx(0.651 / 2)
 
 
 def test_soft_and_shifted() -> None:
     truth = np.array([[[1, 1], [0, 0]]], np.uint8)
     probability = np.array([[[0.9, 0.6], [0.61, 0.1]]], np.float32)
     found = columns_of((probability > 0.5).astype(np.uint8), truth, probability)
-    scores = protocols.soft(found)
+    scores = scores_of("dermomamba", found)
     assert scores["dice"] == pytest.approx(2 * 1.5 / (2.21 + 2), abs=1e-6)
     assert scores["iou"] == pytest.approx(2 / 3)
     assert scores["pre"] == 1.0  # only 0.9 exceeds 0.6225
@@ -102,3 +107,14 @@ def test_the_lens_shows_every_convention_and_the_spread(sample: dict[str, np.nda
     assert set(protocols.lens(sample, ("qtseg",))) == {"qtseg"}
     with pytest.raises(UsageError, match="qtseg"):
         protocols.lens(sample, ("qtsag",))
+
+
+def test_means_over_cases_have_intervals_of_their_own(sample: dict[str, np.ndarray]) -> None:
+    found = protocols.lens(sample, draws=Resampler(3))
+    for name, row in found.items():
+        if name in ("spread", "original"):
+            continue
+        assert ("ci95" in row) == (protocols.CONVENTIONS[name].each is not None)
+        for score, (low, high) in row.get("ci95", {}).items():
+            assert low <= row["metrics"][score] <= high
+    assert found["qtseg"]["ci95"]["dice"] != found["segkit"]["ci95"]["dice"]

@@ -120,7 +120,7 @@ def document(
         "cases": len(columns["id"]),
         "metrics": metrics(columns, draws),
         "empty": empty_counts(columns),
-        "protocols": {} if scoring is None else lens(columns, scoring),
+        "protocols": {} if scoring is None else lens(columns, scoring, draws),
         "interval": draws.describe(),
         "folds": by_fold(columns),
         "classes": per_class(columns, classes, draws),

@@ -126,12 +126,14 @@ def _row(
 ) -> dict[str, Any]:
     """One figure: published, ours under the paper's scoring, ours under segkit's rule."""
     figure = scored["metrics"].get(_our_name(name, printed.aggregation), {})
-    lens = scored["protocols"].get(printed.scoring, {}).get("metrics", {})
+    lens = scored["protocols"].get(printed.scoring, {})
     plain = name.removesuffix("_image").removesuffix("_pooled")
     scale = 1.0 if plain in PLAIN else 100.0
     ours = figure.get("mean")
-    alike = lens.get(plain, ours)
-    low, high = figure.get("ci95") or (None, None)
+    alike = lens.get("metrics", {}).get(plain, ours)
+    # the interval must be that of the figure that is compared
+    ends = figure.get("ci95") if alike == ours else lens.get("ci95", {}).get(plain)
+    low, high = ends or (None, None)
     return {
         "figure": name,
         "published": published,

@@ -1,8 +1,8 @@
 """The protocol lens: the same predictions under every published way of scoring.
 
 Each convention turns per-case evidence (`cases.measure` with `evidence=True`) into the figures
-that a paper would print. The spread between them is what the same masks would be called in each
-paper.
+that a paper would print; those that average over cases get intervals of their own. The spread
+between them is what the same masks would be called in each paper.
 """
 
 from __future__ import annotations
@@ -16,23 +16,37 @@ import numpy as np
 from segkit.errors import unknown
 from segkit.metrics import calibration
 from segkit.metrics.confusion import Counts, from_columns
+from segkit.metrics.intervals import Resampler, mean_figure
 
 BATCH = 8
 ISIC_LIMIT = 0.65  # ISIC 2018: a Jaccard index below it counts as 0
 
 Columns = Mapping[str, np.ndarray]
 Scores = dict[str, float]
+Values = dict[str, np.ndarray]  # one number per case, NaN where a case has none
 
 
 @dataclass(frozen=True)
 class Convention:
-    """One way of scoring: `score` takes the columns of all cases."""
+    """One way of scoring: `whole` takes the columns of all cases, `each` gives one per case."""
 
     name: str
     summary: str
     used_by: str
-    score: Callable[[Columns], Scores]
+    each: Callable[[Columns], Values] | None = None
+    whole: Callable[[Columns], Scores] | None = None
     needs: tuple[str, ...] = ()  # columns without which it cannot be worked out
+
+    def report(self, columns: Columns, draws: Resampler | None) -> dict[str, Any]:
+        """The figures, and their intervals where they are means over cases."""
+        if self.each is None:
+            assert self.whole is not None
+            return {"metrics": self.whole(columns)}
+        values = self.each(columns)
+        made: dict[str, Any] = {"metrics": {name: _mean(v) for name, v in values.items()}}
+        if draws is not None:
+            made["ci95"] = {n: draws.report(mean_figure(v))["ci95"] for n, v in values.items()}
+        return made
 
 
 def pooled(columns: Columns) -> Scores:
@@ -41,10 +55,10 @@ def pooled(columns: Columns) -> Scores:
     return {name: float(value) for name, value in whole.scores().items()}
 
 
-def per_image(columns: Columns) -> Scores:
-    """Mean over images, empty masks by the rule of segkit."""
+def per_image(columns: Columns) -> Values:
+    """Image by image, empty masks by the rule of segkit."""
     names = ("dice", "iou", "acc", "sen", "spe", "pre", "mae")
-    return {name: _mean(columns[name]) for name in names}
+    return {name: columns[name] for name in names}
 
 
 def per_batch(columns: Columns, size: int = BATCH) -> Scores:
@@ -55,26 +69,19 @@ def per_batch(columns: Columns, size: int = BATCH) -> Scores:
     return _means([batch.scores() for batch in batches])
 
 
-def soft(columns: Columns) -> Scores:
+def soft(columns: Columns) -> Values:
     """Soft Dice at batch 1, hard IoU, precision and recall with the logit cut at 0.5."""
-    return {
-        "dice": _mean(columns["dice_soft"]),
-        "iou": _mean(columns["iou"]),
-        "pre": _mean(columns["pre_logit"]),
-        "sen": _mean(columns["sen_logit"]),
-    }
+    names = {"dice": "dice_soft", "iou": "iou", "pre": "pre_logit", "sen": "sen_logit"}
+    return {name: columns[column] for name, column in names.items()}
 
 
-def qtseg(columns: Columns) -> Scores:
+def qtseg(columns: Columns) -> Values:
     """Per image on the padded canvas; TP = 0 is replaced by 1."""
     every = from_columns({name: columns[f"canvas_{name}"] for name in ("tp", "fp", "fn", "tn")})
     at_least_one = Counts(np.maximum(every.tp, 1), every.fp, every.fn, every.tn)
     scores = at_least_one.scores()
     wrong = (every.fp + every.fn) / every.pixels()
-    return {
-        **{name: _mean(scores[name]) for name in ("dice", "iou", "acc")},
-        "mae": _mean(wrong),
-    }
+    return {**{name: scores[name] for name in ("dice", "iou", "acc")}, "mae": wrong}
 
 
 def thresholds(columns: Columns) -> Scores:
@@ -94,28 +101,27 @@ def both_classes(columns: Columns) -> Scores:
     return {name: float(front[name] + back[name]) / 2 for name in ("dice", "iou")}
 
 
-def thresholded_jaccard(columns: Columns) -> Scores:
+def thresholded_jaccard(columns: Columns) -> Values:
     """Per image; a Jaccard index below 0.65 counts as 0."""
     iou = np.asarray(columns["iou"], dtype=float)
-    return {"iou": float(np.where(iou < ISIC_LIMIT, 0.0, iou).mean())}
+    return {"iou": np.where(iou < ISIC_LIMIT, 0.0, iou)}
 
 
-def empty_as(value: float) -> Callable[[Columns], Scores]:
+def empty_as(value: float) -> Callable[[Columns], Values]:
     """Per image; a case in which either mask is empty counts as `value`; NaN leaves it out."""
 
-    def score(columns: Columns) -> Scores:
+    def each(columns: Columns) -> Values:
         empty = np.asarray(columns["empty"], dtype=object) != ""
         names = ("dice", "iou", "acc", "sen", "spe", "pre")
-        filled = {name: np.where(empty, value, columns[name].astype(float)) for name in names}
-        return {name: _mean(column) for name, column in filled.items()}
+        return {name: np.where(empty, value, columns[name].astype(float)) for name in names}
 
-    return score
+    return each
 
 
-def original_grid(columns: Columns) -> Scores:
-    """Mean over images on the grid of the original pictures."""
+def original_grid(columns: Columns) -> Values:
+    """Image by image on the grid of the original pictures."""
     names = ("dice", "iou", "acc", "mae", "hd95")
-    return {n: _mean(columns[f"original_{n}"]) for n in names if f"original_{n}" in columns}
+    return {n: columns[f"original_{n}"] for n in names if f"original_{n}" in columns}
 
 
 CONVENTIONS: dict[str, Convention] = {
@@ -131,7 +137,7 @@ CONVENTIONS: dict[str, Convention] = {
             "vmpanet",
             "one matrix over all pixels at 0.5",
             "VMPANet; MALUNet, EGE-UNet, VM-UNet and their line",
-            pooled,
+            whole=pooled,
         ),
         Convention(
             "eamnet",
@@ -144,35 +150,37 @@ CONVENTIONS: dict[str, Convention] = {
             "mean over images on the padded square canvas; TP = 0 is replaced by 1",
             "QTSeg",
             qtseg,
-            ("canvas_tp",),
+            needs=("canvas_tp",),
         ),
         Convention(
             "dermomamba",
             "soft Dice and hard IoU at batch 1; precision and recall with the logit cut at 0.5",
             "DermoMamba, AC-MambaSeg",
             soft,
-            ("dice_soft", "pre_logit"),
+            needs=("dice_soft", "pre_logit"),
         ),
-        Convention("batch", "one matrix per batch of 8, mean over batches", "UNeXt", per_batch),
+        Convention(
+            "batch", "one matrix per batch of 8, mean over batches", "UNeXt", whole=per_batch
+        ),
         Convention(
             "thresholds",
             "mean over 256 thresholds of the mean over images",
             "PraNet's meanDic and meanIoU",
-            thresholds,
-            ("histogram",),
+            whole=thresholds,
+            needs=("histogram",),
         ),
         Convention(
             "best-threshold",
             "the best of 256 thresholds, chosen on the scored part",
             "maxDic; optimistic",
-            best_threshold,
-            ("histogram",),
+            whole=best_threshold,
+            needs=("histogram",),
         ),
         Convention(
             "fg-bg",
             "mean of foreground and background, pooled",
             "toolkits whose mIoU includes the background",
-            both_classes,
+            whole=both_classes,
         ),
         Convention(
             "isic",
@@ -197,14 +205,19 @@ CONVENTIONS: dict[str, Convention] = {
             "mean over images on the original grid",
             "challenges",
             original_grid,
-            ("original_dice",),
+            needs=("original_dice",),
         ),
     )
 }
 
 
-def lens(columns: Columns, names: tuple[str, ...] = ()) -> dict[str, Any]:
-    """The figures under each convention, and the spread of Dice and IoU in points."""
+def lens(
+    columns: Columns, names: tuple[str, ...] = (), draws: Resampler | None = None
+) -> dict[str, Any]:
+    """The figures under each convention, and the spread of Dice and IoU in points.
+
+    With `draws` those that are means over cases have intervals ("ci95").
+    """
     chosen = [_convention(name) for name in names] if names else list(CONVENTIONS.values())
     found: dict[str, Any] = {}
     for item in chosen:
@@ -213,7 +226,7 @@ def lens(columns: Columns, names: tuple[str, ...] = ()) -> dict[str, Any]:
         if missing:
             row["missing"] = f"needs {', '.join(missing)}"
         else:
-            row["metrics"] = item.score(columns)
+            row |= item.report(columns, draws)
         found[item.name] = row
     if len(chosen) > 1:
         found["spread"] = {name: _spread(found, name) for name in ("dice", "iou")}
