@@ -42,6 +42,23 @@ def test_evaluate_json_is_one_document(runs: Path, capsys) -> None:
     assert set(made["metrics"]["dice_image"]) >= {"mean", "ci95", "sd"}
 
 
+def test_names_are_looked_up_before_anything_is_scored(runs: Path, capsys) -> None:
+    assert segkit(["evaluate", str(runs / "one"), "--data", "demo,demoo"]) == 2
+    shown = capsys.readouterr()
+    assert "unknown dataset 'demoo'" in shown.err
+    assert not shown.out
+    assert segkit(["evaluate", str(runs / "one"), "--data", "demo,", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["data"] == "demo"
+    assert segkit(["leaderboard", "demo", "--runs", "/nowhere"]) == 2
+    assert segkit(["predict", str(runs / "one"), str(runs), "--out", "/proc/nowhere"]) == 1
+    assert "internal fault" not in capsys.readouterr().err
+
+
+def test_a_mode_of_augmentation_asks_for_it(runs: Path, capsys) -> None:
+    assert segkit(["evaluate", str(runs / "one"), "--tta-mode", "d4", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["rows"][0]["name"] == "tta-d4"
+
+
 def test_selection_on_test_is_said_on_the_console(runs: Path, capsys) -> None:
     assert segkit(["evaluate", str(runs / "two")]) == 0
     shown = capsys.readouterr()

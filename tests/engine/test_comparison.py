@@ -27,6 +27,7 @@ def scored(path: Path, ids: list[str], tp: np.ndarray, folds: int = 1, size: int
             "group": np.array(ids, dtype=object),
             "dice": 2 * hits / (100 + hits),
             "iou": hits / 100,
+            "mae": (100 - hits) / 1000,
             "hd95": 100.0 - hits,
             "tp": hits,
             "fp": np.zeros(many, int),
@@ -105,8 +106,9 @@ def test_wrong_lists_of_runs(tmp_path: Path, ids: list[str], hits: np.ndarray) -
     run = scored(tmp_path / "a" / "run", ids, hits)
     with pytest.raises(UsageError, match="at least two"):
         compare([run])
-    with pytest.raises(UsageError, match="named twice"):
-        compare([run, run])
+    for same in (run.path, tmp_path / "a" / ".." / "a" / "run"):
+        with pytest.raises(UsageError, match="named twice"):
+            compare([run, same])
     twin = scored(tmp_path / "b" / "run", ids, hits)
     assert len({row["name"] for row in compare([run, twin], resamples=300)["runs"]}) == 2
     with pytest.raises(SegkitError, match="segkit evaluate"):
@@ -115,4 +117,37 @@ def test_wrong_lists_of_runs(tmp_path: Path, ids: list[str], hits: np.ndarray) -
 
 def test_an_unscored_run_is_not_on_the_board(tmp_path: Path) -> None:
     make_run(tmp_path / "runs" / "unscored")
-    assert leaderboard("demo", tmp_path / "runs") == {"data": "demo", "runs": [], "published": []}
+    assert leaderboard("demo", tmp_path / "runs")["runs"] == []
+
+
+def test_a_broken_run_does_not_hide_the_others(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs" / "bad", card={"name": "demo"})
+    (run.path / "summary.json").write_text("{")
+    (broken,) = leaderboard("demo", tmp_path / "runs")["broken"]
+    assert "not valid JSON" in broken["reason"]
+    with pytest.raises(UsageError, match="isic2018"):
+        leaderboard("isic2081", tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("metric", ["hd95", "hd95_image", "mae", "mae_image", "mae_pooled"])
+def test_less_is_better_whatever_the_suffix(
+    metric: str, tmp_path: Path, ids: list[str], hits: np.ndarray
+) -> None:
+    runs = [scored(tmp_path / "low", ids, hits), scored(tmp_path / "high", ids, hits + 5)]
+    made = compare(runs, metric=metric, resamples=300)
+    assert [row["name"] for row in made["runs"]] == ["high", "low"]
+    assert made["in_pixels"] == metric.startswith("hd95")
+
+
+@pytest.mark.parametrize(
+    ("metric", "why"),
+    [("hd95_pooled", "use hd95"), ("ece", "try brier"), ("fn", "unknown"), ("fold", "unknown")],
+)
+def test_what_is_no_score_is_refused(
+    metric: str, why: str, tmp_path: Path, ids: list[str], hits: np.ndarray
+) -> None:
+    runs = [scored(tmp_path / name, ids, hits) for name in "ab"]
+    with pytest.raises(UsageError, match=why):
+        compare(runs, metric=metric)
+    with pytest.raises(UsageError, match="allowed: prepared, original"):
+        compare(runs, at="prepard")

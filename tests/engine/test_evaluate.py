@@ -232,13 +232,21 @@ def test_largest_part_and_holes() -> None:
         ({"split": "all"}, "trained on"),
         ({"engine": "fast"}, "--engine"),
         ({"data": "demoo"}, "demo"),
+        ({"extras": ("cldyce",)}, "cldice"),
+        ({"tolerance": -1.0}, "not below 0"),
+        ({"ensemble": True}, "several folds"),
+        ({"tune": True, "split": "val"}, "reports on its test part"),
+        ({"protocol": "nope"}, "scoring|protocol"),
     ],
 )
 def test_wrong_settings_are_refused(
-    trained: tuple[Run, Run], settings: dict[str, Any], part: str
+    trained: tuple[Run, Run], settings: dict[str, Any], part: str, monkeypatch
 ) -> None:
-    with pytest.raises(UsageError, match=part):
+    monkeypatch.setattr("segkit.engine.evaluate.measure_part", None)  # before any work
+    with pytest.raises(UsageError, match=part) as refused:
         evaluate_run(trained[0], **{**FAST, **settings})
+    words = str(refused.value).split("known: ")[-1].split(", ")
+    assert len(set(words)) == len(words)
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:

@@ -308,6 +308,24 @@ def test_results_below_the_input_are_not_predicted_again(tmp_path):
     list(run_job(Bright(), find_pictures([tmp_path], skip=out), Job(out)))
     again = find_pictures([tmp_path], skip=out)
     assert [picture.path.name for picture in again] == ["a.png"]
+    with pytest.raises(UsageError, match="results of segkit only"):
+        find_pictures([out], skip=out)
+
+
+def test_the_input_folder_may_be_the_output_folder(tmp_path):
+    Image.fromarray(noise(8, 8)).save(tmp_path / "a.png")
+    for _ in range(2):
+        found = find_pictures([tmp_path], skip=tmp_path)
+        assert [picture.path.name for picture in found] == ["a.png"]
+        list(run_job(Bright(), found, Job(tmp_path)))
+
+
+def test_an_earlier_list_of_skipped_files_goes(tmp_path):
+    (tmp_path / "broken.png").write_text("no picture")
+    Image.fromarray(noise(8, 8)).save(tmp_path / "a.png")
+    for pictures, listed in (([tmp_path], True), ([tmp_path / "a.png"], False)):
+        list(run_job(Bright(), find_pictures(pictures, skip=tmp_path), Job(tmp_path)))
+        assert (tmp_path / "skipped.csv").is_file() == listed
 
 
 def test_missing_and_empty_sources_are_usage_errors(tmp_path):

@@ -45,9 +45,11 @@ def test_folds_of_several_seeds_are_sorted(tmp_path):
     assert open_run(tmp_path).fold(0, seed=1).path == tmp_path / "seed1" / "fold0"
 
 
-def test_a_single_fold_answers_to_any_index(run):
+def test_zero_is_the_only_fold_there_is(run):
     (run.path / "fold3").mkdir()
-    assert run.fold(0).index == 3
+    assert run.fold(0).index == run.fold(3).index == 3
+    with pytest.raises(SegkitError, match="folds there: 3"):
+        run.fold(7)
 
 
 def test_a_missing_fold_names_those_there(run):

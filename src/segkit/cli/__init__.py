@@ -47,12 +47,16 @@ def run(words: list[str], debug: bool = False) -> int:
         return _fail(error, debug)
     except click_error as error:  # type: ignore[misc]
         return _fail(_usage(error, words), debug)
-    except (typer.Abort, KeyboardInterrupt):
-        sys.stderr.write("Stopped.\n")
-        return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        if error.filename is None:  # no file that a person could look at: a fault of ours
+            raise
+        return _fail(SegkitError(f"{error.filename}: {error.strerror or error}"), debug)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.stderr.write("Stopped.\n")
+        return 130
 
 
 def _code(result: Any) -> int:

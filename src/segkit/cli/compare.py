@@ -9,8 +9,6 @@ import typer
 
 from segkit.cli import _console
 
-PIXELS = ("hd", "hd95", "assd")
-
 
 def command(
     runs: Annotated[list[Path], typer.Argument(help="Two or more run folders.")],
@@ -41,7 +39,7 @@ def command(
 
 
 def _show(made: dict[str, Any]) -> None:
-    unit = 1.0 if made["metric"] in PIXELS else 100.0
+    unit = 1.0 if made["in_pixels"] else 100.0
     _console.table(
         ["run", "network", made["metric"], "95 % interval", "tie", "first in", "selection"],
         [_run_row(row, unit) for row in made["runs"]],

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from segkit.cli import _console
+from segkit.data.sources import dataset
+from segkit.metrics.names import PIXELS
 
 MAIN = [
     "dice_image",
@@ -30,7 +32,6 @@ MAIN = [
     "dice_soft",
     "ece",
 ]
-PIXELS = ("hd", "hd95", "assd")
 
 
 def command(
@@ -48,7 +49,9 @@ def command(
     tta: Annotated[
         bool, typer.Option("--tta", help="Also with test-time augmentation, as a row of its own.")
     ] = False,
-    tta_mode: Annotated[str, typer.Option(help="What --tta does: flips or d4.")] = "flips",
+    tta_mode: Annotated[
+        str | None, typer.Option(help="What --tta does: flips (default) or d4.")
+    ] = None,
     ensemble: Annotated[
         bool, typer.Option("--ensemble", help="Also the mean of all folds, as a row of its own.")
     ] = False,
@@ -83,7 +86,7 @@ def command(
     more: dict[str, Any] = {
         "split": split or "test",
         "at": at,
-        "tta": tta_mode if tta else "none",
+        "tta": tta_mode or ("flips" if tta else "none"),
         "protocol": protocol,
         "device": device,
         "ensemble": ensemble,
@@ -94,7 +97,7 @@ def command(
         "batch": batch,
         "extras": None if metrics is None else tuple(filter(None, metrics.split(","))),
     }
-    names: list[str | None] = [*data.split(",")] if data else [None]
+    names = _datasets(data)
     documents = []
     for name in names:
         with _console.progress(f"scoring {opened.name}", unit="pictures") as ticker:
@@ -106,6 +109,14 @@ def command(
     else:
         _show_matrix(opened.name, documents)
     return 0
+
+
+def _datasets(text: str | None) -> list[str | None]:
+    """The sets of `--data a,b`; all must be known before the first is scored."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    for name in names:
+        dataset(name)
+    return [*names] or [None]
 
 
 def _show(made: dict[str, Any]) -> None:
@@ -199,7 +210,8 @@ def _share(scores: dict[str, float], name: str) -> str:
 def _show_tuned(row: dict[str, Any]) -> None:
     cut, clean = row["threshold"], row["post_processing"]
     _console.say(
-        f"Chosen on the validation part of fold {row['fold']} (n = {row['n_val']}): threshold "
+        f"Chosen on the validation part of fold {row['fold']} (n = {row['n_val']}), on the "
+        "prepared grid: threshold "
         f"{cut['chosen']:.3f}, test Dice {100 * cut['test_dice_image']:.2f} instead of "
         f"{100 * cut['test_dice_image_default']:.2f}; cleaning '{clean['chosen']}', "
         f"{100 * clean['test_dice_image']:.2f} instead of "

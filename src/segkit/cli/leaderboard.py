@@ -9,8 +9,9 @@ import typer
 
 from segkit import paths
 from segkit.cli import _console
+from segkit.errors import UsageError
 
-FIGURES = ("dice_image", "iou_image", "dice_pooled", "hd95 px")
+FIGURES = ("dice_image", "iou_image", "dice_pooled", "hd95 px", "at")
 
 
 def command(
@@ -24,6 +25,8 @@ def command(
     """
     from segkit.engine.comparison import leaderboard
 
+    if runs is not None and not runs.is_dir():
+        raise UsageError(f"--runs {runs} is no folder")
     made = leaderboard(data, runs or paths.runs())
     if json:
         _console.emit_json(made)
@@ -33,6 +36,8 @@ def command(
 
 
 def _show(made: dict[str, Any]) -> None:
+    for one in made["broken"]:
+        _console.warn(f"{one['run']} is left out: {one['reason']}")
     if made["runs"]:
         _console.table(
             ["run", "network", *FIGURES, "n", "folds", "trained on", "selection"],
@@ -65,6 +70,7 @@ def _run_row(row: dict[str, Any]) -> list[Any]:
         f"{100 * metrics['iou_image']['mean']:.2f}",
         f"{100 * metrics['dice_pooled']['mean']:.2f}",
         f"{metrics['hd95']['mean']:.2f}",
+        "x".join(map(str, row["size"])),
         row["n"],
         row["folds"],
         f"{row['trained_on']}{' (zero-shot)' if row['zero_shot'] else ''}",

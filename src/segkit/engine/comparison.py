@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 
 from segkit import paths
+from segkit.data.sources import dataset
 from segkit.engine.evaluate_files import read_cases, read_run_cases
-from segkit.engine.evaluate_summary import LOWER_IS_BETTER, METHODS
+from segkit.engine.evaluate_summary import METHODS
 from segkit.engine.runs import Run, list_runs, open_run
-from segkit.errors import SegkitError, UsageError, unknown
+from segkit.errors import SegkitError, UsageError
 from segkit.metrics import statistics
 from segkit.metrics.confusion import Counts
 from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure
+from segkit.metrics.names import Score, score_of
 from segkit.metrics.published import rows_on
 
 Columns = dict[str, np.ndarray]
@@ -32,6 +34,8 @@ def compare(
     resamples: int = 2000,
 ) -> dict[str, Any]:
     """The `compare --json` document: every pair of runs on the pictures that all have scored."""
+    if at not in ("prepared", "original"):
+        raise UsageError(f"--at is '{at}'", "allowed: prepared, original")
     opened = [run if isinstance(run, Run) else open_run(run) for run in runs]
     if len(opened) < 2:
         raise UsageError("compare needs at least two runs")
@@ -47,8 +51,8 @@ def _names(runs: Sequence[Run]) -> list[str]:
     """Short names; whole paths where two runs share one."""
     short = [run.name for run in runs]
     names = [str(run.path) if short.count(run.name) > 1 else run.name for run in runs]
-    if len(set(names)) < len(names):
-        raise UsageError("a run was named twice")
+    if len({run.path.resolve() for run in runs}) < len(runs):
+        raise UsageError("a run was named twice", ", ".join(names))
     return names
 
 
@@ -76,13 +80,14 @@ def _document(
     resamples: int,
 ) -> dict[str, Any]:
     groups = _groups(next(iter(tables.values())), ids)
-    reduced = {name: _per_picture(table, ids, metric) for name, table in tables.items()}
+    score = score_of(metric, _measured(tables))
+    reduced = {name: _per_picture(table, ids, score) for name, table in tables.items()}
     values = {name: one[0] for name, one in reduced.items()}
     figures = {name: one[1] for name, one in reduced.items()}
     draws = Resampler(len(ids), groups, resamples, seed)
     pairs = statistics.compare_runs(values, groups, figures, seed, resamples)
     means = {name: float(f.of_sums(f.columns.sum(0))) for name, f in figures.items()}
-    sign = -1.0 if metric in LOWER_IS_BETTER else 1.0
+    sign = -1.0 if score.lower_is_better else 1.0
     letters = statistics.tie_groups({n: sign * mean for n, mean in means.items()}, pairs)
     ranks = statistics.rank_stability(figures, draws, higher_is_better=sign > 0)
     order = sorted(means, key=lambda name: -sign * means[name])
@@ -90,6 +95,7 @@ def _document(
         "metric": metric,
         "n": len(ids),
         "higher_is_better": sign > 0,
+        "in_pixels": score.in_pixels,
         "runs": [
             {
                 "name": name,
@@ -150,17 +156,16 @@ def _groups(table: Columns, ids: Sequence[str]) -> list[str]:
     return [str(known[name] or name) for name in ids]
 
 
-def _per_picture(table: Columns, ids: Sequence[str], metric: str) -> tuple[np.ndarray, Figure]:
+def _per_picture(table: Columns, ids: Sequence[str], score: Score) -> tuple[np.ndarray, Figure]:
     """Per picture (mean over folds and seeds): the value, and the figure that is compared."""
     index = {name: i for i, name in enumerate(ids)}
     rows = [i for i, name in enumerate(table["id"]) if name in index]
     where = np.array([index[table["id"][i]] for i in rows])
-    score, pooled = _column(metric, table)
-    values = _averaged(table[score][rows], where, len(ids))
-    if not pooled:
+    values = _averaged(table[score.column][rows], where, len(ids))
+    if not score.pooled:
         return values, mean_figure(values)
     parts = [_averaged(table[name][rows], where, len(ids)) for name in COUNTS]
-    return values, pooled_figure(Counts(*parts), METHODS.get(score, score))
+    return values, pooled_figure(Counts(*parts), METHODS.get(score.column, score.column))
 
 
 def _averaged(values: np.ndarray, where: np.ndarray, many: int) -> np.ndarray:
@@ -170,24 +175,26 @@ def _averaged(values: np.ndarray, where: np.ndarray, many: int) -> np.ndarray:
     return total / count
 
 
-def _column(metric: str, table: Columns) -> tuple[str, bool]:
-    """The column behind a metric, and whether it is pooled."""
-    score = metric.removesuffix("_image").removesuffix("_pooled")
-    numbers = [name for name, values in table.items() if values.dtype.kind == "f"]
-    if score not in numbers:
-        raise unknown("metric", metric, [f"{name}_image" for name in ("dice", "iou")] + numbers)
-    return score, metric.endswith("_pooled")
+def _measured(tables: dict[str, Columns]) -> list[str]:
+    """The columns of numbers that all tables have."""
+    first, *others = tables.values()
+    numbers = [name for name, values in first.items() if values.dtype.kind == "f"]
+    return [name for name in numbers if all(name in table for table in others)]
 
 
 def leaderboard(data: str, root: Path | str) -> dict[str, Any]:
     """All scored runs on a dataset, best first, and the published rows apart."""
-    rows = [row for run in list_runs(root) for row in _board_rows(run, data)]
+    rows, broken = [], []
+    for run in list_runs(root):
+        try:
+            rows += _board_rows(run, data)
+        except SegkitError as error:  # one bad file must not hide the others
+            broken.append({"run": str(run.path), "reason": error.as_text()})
     rows.sort(key=lambda row: -(row["metrics"]["dice_image"]["mean"] or 0.0))
-    return {
-        "data": data,
-        "runs": rows,
-        "published": [row.as_dict() for row in rows_on(data)],
-    }
+    published = [row.as_dict() for row in rows_on(data)]
+    if not rows and not published and not broken:
+        dataset(data)  # a name that nobody knows is answered with the nearest
+    return {"data": data, "runs": rows, "published": published, "broken": broken}
 
 
 def _board_rows(run: Run, data: str) -> list[dict[str, Any]]:

@@ -10,14 +10,11 @@ import numpy as np
 from segkit.metrics import calibration, cases, slices
 from segkit.metrics.confusion import SCORES, Counts, from_columns
 from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure, report_all
+from segkit.metrics.names import OPTIONAL, PER_CASE
 from segkit.metrics.protocols import ISIC_LIMIT, lens
-from segkit.metrics.surface import DISTANCES
 
 Columns = Mapping[str, np.ndarray]
 METHODS = {"acc": "accuracy", "sen": "sensitivity", "spe": "specificity", "pre": "precision"}
-PER_CASE = (*DISTANCES, "boundary_iou", "dice_soft", "mae_soft", "brier")
-OPTIONAL = ("cldice", "object_f1", "object_map")
-LOWER_IS_BETTER = ("mae", "mae_pooled", "hd", "hd95", "assd", "mae_soft", "brier", "ece")
 
 
 def figures(columns: Columns) -> dict[str, Figure]:

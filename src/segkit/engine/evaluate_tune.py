@@ -60,6 +60,7 @@ def tune(
     cleaning = max(CLEANINGS, key=lambda name: before.cleaned(name))
     return {
         "chosen_on": "val",
+        "at": "prepared",
         "n_val": len(val),
         "threshold": {
             "chosen": level / LEVELS,

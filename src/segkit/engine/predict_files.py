@@ -29,6 +29,7 @@ from segkit.errors import SegkitError, UsageError
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
 )
+RESULTS = ("masks", "overlays", "probabilities")  # folders that a job writes
 HELD_PIXELS = 40_000_000  # a batch is closed early when its pictures hold more than this
 LARGE_PIXELS = 8_000_000  # pictures from here on are written one at a time
 
@@ -89,13 +90,17 @@ class _Failed:
 def find_pictures(sources: Iterable[Path | str], skip: Path | None = None) -> list[Picture]:
     """Files, folders (to the bottom) and globs, in natural order, each with a name of its own.
 
-    `skip` is a folder whose files are results of ours, not pictures.
+    `skip` is the output folder: what lies in its `masks`, `overlays` and `probabilities` are
+    results of ours, not pictures.
     """
+    results = [(skip / name).resolve() for name in RESULTS] if skip else []
     found: dict[Path, str] = {}
     for source in sources:
         for path, base in _expand(str(source)):
-            if skip is None or not path.resolve().is_relative_to(skip.resolve()):
+            if not any(path.resolve().is_relative_to(folder) for folder in results):
                 found.setdefault(path, path.relative_to(base).as_posix())
+    if not found:
+        raise UsageError("no picture was found", "the sources hold results of segkit only")
     return _named(found)
 
 
@@ -150,9 +155,11 @@ def run_job(segmenter: Any, pictures: Sequence[Picture], job: Job) -> Iterator[D
                 skipped.append(done)
             yield done
     _write_csv(job.out / "predictions.csv", outputs.COLUMNS, rows)
-    if skipped:
-        table = [{"file": str(one.picture.path), "reason": one.error} for one in skipped]
+    table = [{"file": str(one.picture.path), "reason": one.error} for one in skipped]
+    if table:
         _write_csv(job.out / "skipped.csv", ("file", "reason"), table)
+    else:  # of an earlier job
+        (job.out / "skipped.csv").unlink(missing_ok=True)
 
 
 def _ahead(

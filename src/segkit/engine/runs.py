@@ -177,10 +177,10 @@ class Run:
         return "done" if self.summary is not None else "trained"
 
     def fold(self, index: int = 0, seed: int | None = None) -> FoldDir:
-        """One fold by its index; a run of a single fold answers to any index."""
+        """One fold by its index; 0, where there is only one, is that one."""
         folds = self.folds
         fitting = [f for f in folds if f.index == index and seed in (None, f.seed)]
-        if not fitting and len(folds) == 1:
+        if not fitting and len(folds) == 1 and index == 0:
             fitting = folds
         if not fitting:
             there = ", ".join(str(fold.index) for fold in folds) or "none"

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segkit.errors import UsageError
+from segkit.metrics.names import OVERLAP as SCORES
 
 if TYPE_CHECKING:
     import torch
 
     Array = np.ndarray | torch.Tensor
-
-SCORES = ("dice", "iou", "acc", "sen", "spe", "pre", "mae")
 
 
 @dataclass(frozen=True)

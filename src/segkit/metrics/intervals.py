@@ -18,6 +18,7 @@ from scipy.special import ndtr, ndtri
 
 Method = Literal["bca", "percentile"]
 RESAMPLES = 2000
+TINY = 1e-12
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,11 @@ class Resampler:
         if self.method == "bca":
             ends = _bca_ends(ends, drawn, columns, figure)
         low, high = np.quantile(drawn, ends)
+        if not low - TINY <= float(figure.of_sums(columns.sum(0))) <= high + TINY:
+            return (
+                float("nan"),
+                float("nan"),
+            )  # a biased figure (ECE): the resamples lie beside it
         return float(low), float(high)
 
     def report(self, figure: Figure) -> dict[str, Any]:

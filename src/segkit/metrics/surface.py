@@ -15,11 +15,11 @@ import numpy as np
 
 from segkit.errors import UsageError
 from segkit.metrics import contour, kernel
+from segkit.metrics.names import DISTANCES
 
 Spacing = float | Sequence[float] | None
 Engine = Literal["auto", "native", "python", "medpy", "device"]
 TOLERANCE = 2.0  # NSD: pixels (or units of spacing) within which a contour counts as right
-DISTANCES = ("hd", "hd95", "assd", "nsd")
 
 
 def hd95(
