@@ -162,13 +162,15 @@ def test_real_predictions_give_no_finding(pooled: bool, tmp_path: Path) -> None:
         assert wrong not in {row["verdict"] for row in made["rows"]}
 
 
-def test_folds_of_pooled_scores_give_no_finding(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("cases", "decimals"), [(200, 2), (100, 2), (100, 1)])
+def test_folds_of_pooled_scores_give_no_finding(cases: int, decimals: int, tmp_path: Path) -> None:
     for seed in range(20):
-        parts = [real_table(5 * seed + fold, True, 200).splitlines() for fold in range(5)]
+        parts = [real_table(5 * seed + fold, True, cases).splitlines() for fold in range(5)]
         rows = [parts[0][0]]
         for lines in zip(*(part[1:] for part in parts), strict=True):
             figures = np.mean([[float(v) for v in line.split(",")[1:]] for line in lines], 0)
-            rows.append(lines[0].split(",")[0] + "," + ",".join(f"{v:.2f}" for v in figures))
+            printed = ",".join(f"{v:.{decimals}f}" for v in figures)
+            rows.append(f"{lines[0].split(',')[0]},{printed}")
         assert findings(audited("\n".join(rows) + "\n", tmp_path)) == []
 
 
@@ -184,6 +186,40 @@ def test_wide_and_compound_headers(tmp_path: Path) -> None:
         (row,) = made["rows"]
         assert (row["name"], row["data"], row["verdict"]) == ("Ours", "A", "pooled")
         assert len(row["columns"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "verdicts"),
+    [
+        ("Method,Dice,IoU\nA,.880,.700\nB,.91,.84\n", ["impossible", "undecided"]),
+        ("Method,Dice,IoU\nA,88.0,0.80\nB,88.0,0.70\n", ["per-image", "impossible"]),
+        ("Method,Precision,Recall,F1 Score\nA,0.90,0.80,0.95\n", ["impossible"]),
+        ("Method,Dice Score,Jaccard Index\nA,88.0,70.0\n", ["impossible"]),
+        ("Method,Accuracy,Sens.,Spec.\nA,99.0,90.0,95.0\n", ["per-image"]),
+        ("#,Method,Dice,IoU\n1,A,88.0,70.0\n", ["impossible"]),
+        ("| Method | Dice | IoU |\n|--|--|--|\n| A | 88.00 | 70.00 |\n", ["impossible"]),
+        (
+            "| m | Dice | IoU |\n|-|-|-|\n| A | 90.00 | 81.82 |\n\nAnd:\n\n"
+            "| m | Dice | IoU |\n|:-:|--|--|\n| B | 0.880 | 0.600 |\n",
+            ["pooled", "impossible"],
+        ),
+    ],
+)
+def test_tables_as_people_write_them(text: str, verdicts: list[str], tmp_path: Path) -> None:
+    assert [row["verdict"] for row in audited(text, tmp_path)["rows"]] == verdicts
+
+
+def test_how_a_table_was_read_is_said(tmp_path: Path) -> None:
+    text = "Method,Params (M),Dice,IoU,Fuzziness\nA,1.2,88.0,0.79,3.1\n"
+    assert audited(text, tmp_path)["notes"] == [
+        "columns not understood: fuzziness",
+        "read as shares of 1 beside percents: iou",
+    ]
+    with pytest.raises(SegkitError, match="no figure that is understood"):
+        audited("Method,Dice,IoU\nA,,\nB,n/a,-\n", tmp_path)
+    (tmp_path / "t.csv").write_bytes(b"M\xff\xfe,dice\n")
+    with pytest.raises(UsageError, match="not UTF-8"):
+        audit.audit(tmp_path / "t.csv")
 
 
 def test_cells_with_spread_and_gaps(tmp_path: Path) -> None:

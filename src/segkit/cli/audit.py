@@ -79,7 +79,10 @@ def _show(made: dict[str, Any], name: str) -> None:
     ] + made["table"]
     for text in findings:
         _console.out().print(f"- {text}", markup=False)
-    _console.say(f"{len(findings)} findings" if findings else "Nothing found.")
+    for note in made["notes"]:
+        _console.note(note)
+    many = "" if len(findings) == 1 else "s"
+    _console.say(f"{len(findings)} finding{many}" if findings else "Nothing found.")
 
 
 def _spread(row: dict[str, Any]) -> str:

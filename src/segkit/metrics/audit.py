@@ -18,6 +18,7 @@ from segkit.metrics.audit_identities import EVEN, Judged, judge
 from segkit.metrics.audit_table import Row, Table, read_table
 
 TABLES = Path(__file__).parent / "tables"
+APART = 0.05  # means over folds of pooled figures imply shares that differ by less than this
 LEAST_ROWS = 5  # rows that an implied spread is compared with
 
 
@@ -54,6 +55,7 @@ def audit(path: Path, claims: Path | None = None, columns: str | None = None) ->
         findings += check_claims(read_claims(claims), table)
     return {
         "about": table.about,
+        "notes": list(table.notes),
         "rows": [_row(one) for one in judged if one.row.cells],
         "table": findings,
     }
@@ -139,7 +141,8 @@ def _prevalences(group: Sequence[Judged]) -> list[str]:
     found = []
     for i, (name, ends) in enumerate(known):
         for other, others in known[:i]:
-            if ends[0] > others[1] or others[0] > ends[1]:
+            gap = max(ends[0] - others[1], others[0] - ends[1])
+            if gap > APART * max(ends[1], others[1]):
                 found.append(
                     f"{other} and {name} cannot be on the same pixels: the figures imply "
                     f"{_percent(others)} and {_percent(ends)} of true foreground"

@@ -16,12 +16,11 @@ from segkit.metrics.audit_table import (
     Cell,
     Row,
     Table,
-    _csv,
-    _is_markdown,
-    _markdown,
     _number,
+    grids_of,
     metric,
     parse_table,
+    read_text,
 )
 
 KINDS = ("value", "best", "better", "gain", "level")
@@ -45,11 +44,8 @@ class Claim:
 
 def read_claims(path: Path) -> list[Claim]:
     """Read a claims file."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise UsageError(f"claims {path} cannot be read", error.strerror) from error
-    grid = _markdown(text) if _is_markdown(text) else _csv(text)
+    text = read_text(path, "claims")
+    grid = grids_of(text)[0]
     header = [cell.strip().lower() for cell in grid[0]] if grid else []
     if "metric" not in header:
         return _from_table(parse_table(text, None, str(path)))

@@ -17,8 +17,9 @@ from segkit.metrics.audit_table import Cell, Row
 
 EPSILON = 1e-9
 EVEN = 0.3  # a spread over images below this share of 1 - D is smaller than networks show
+UNEVEN = 0.5  # ... and above this one larger than folds of pooled figures show
 SLACK = 3.0  # roundings by which the implied prevalence may be off: pooled over folds is not exact
-FOLDS = 0.005  # how far below 2PR / (P + R) the mean over folds of pooled Dice may lie
+FOLDS = 0.007  # how far below 2PR / (P + R) the mean over folds of pooled Dice may lie
 BLUR = 0.0005  # rounding above which an equality says nothing
 WIDE = 0.05  # spread over images above which precision and recall differ visibly
 Interval = tuple[float, float]
@@ -130,6 +131,8 @@ def _aggregation(row: Row) -> tuple[str, float | None]:
     dice, iou = row.cells.get("dice"), row.cells.get("iou")
     if not dice or not iou:
         return _aggregation_without_iou(row), None
+    if dice.value > 1 + dice.half or iou.value > 1 + iou.half:
+        return "undecided", None  # no shares of 1: found elsewhere
     low, high = corners(iou_of_dice, (dice,))
     curvature = 4.0 / (2.0 - dice.value) ** 3
     blur = (high - low) / 2 + iou.half
@@ -139,7 +142,7 @@ def _aggregation(row: Row) -> tuple[str, float | None]:
     if low - iou.half - EPSILON <= iou.value <= high + iou.half + EPSILON:
         visible = math.sqrt(2.0 * blur / curvature) < smallest
         return ("pooled" if visible else "undecided"), spread
-    return ("per-image" if spread >= smallest else "undecided"), spread
+    return ("per-image" if spread >= UNEVEN * (1.0 - dice.value) else "undecided"), spread
 
 
 def _aggregation_without_iou(row: Row) -> str:

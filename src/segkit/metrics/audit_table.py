@@ -16,7 +16,7 @@ from pathlib import Path
 from segkit.errors import SegkitError, UsageError
 
 ALIASES = {
-    "dice": "dice dsc dc f1 f1-score dicescore mdice mdsc dsc/f1",
+    "dice": "dice dsc dc f1 mdice mdsc dsc/f1",
     "iou": "iou miou jaccard jac ji jsc mjaccard ja",
     "acc": "acc accuracy",
     "mae": "mae",
@@ -27,7 +27,11 @@ ALIASES = {
 METRICS = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
 NAME_HEADERS = ("method", "methods", "model", "models", "network", "name", "architecture")
 DATA_HEADERS = ("data", "dataset", "set")
-NUMBER = re.compile(r"[-+]?\d+(?:[.,]\d+)?")
+NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)")
+RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")  # under a Markdown header
+COMMENT = re.compile(r"#(?:\s|\w+:|$)")
+# figures that a table may hold besides scores
+OTHER = re.compile(r"#|param|flop|mac|fps|time|latency|year|size|memory|epoch|\bn\b|\bid\b", re.I)
 
 
 @dataclass(frozen=True)
@@ -62,29 +66,65 @@ class Table:
 
     rows: tuple[Row, ...]
     about: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()  # how it was read, where a reader should know
 
 
 def read_table(path: Path, columns: str | None = None) -> Table:
     """Read a file; `columns` names the figures of cells such as `4.98/89.56/83.61`."""
+    return parse_table(read_text(path, "table"), columns, str(path))
+
+
+def read_text(path: Path, what: str) -> str:
+    """The text of a file that a person named."""
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except OSError as error:
-        raise UsageError(f"table {path} cannot be read", error.strerror) from error
-    return parse_table(text, columns, str(path))
+        raise UsageError(f"{what} {path} cannot be read", error.strerror) from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{what} {path} cannot be read", "it is not UTF-8 text") from error
 
 
 def parse_table(text: str, columns: str | None = None, name: str = "the table") -> Table:
-    """Parse the text of a CSV or Markdown table."""
-    about = _about(text)
-    grid = _markdown(text) if _is_markdown(text) else _csv(text)
-    if len(grid) < 2:
+    """Parse the text of a CSV table, or of all tables of a Markdown text."""
+    grids = [grid for grid in grids_of(text) if len(grid) > 1]
+    if not grids:
         raise SegkitError(f"{name} holds no table", "a header and at least one row are expected")
-    compound = columns or _compound_in(text, grid)
-    raw = _raw_rows(grid[0], grid[1:], compound)
-    if not any(cells for _, _, cells, _ in raw):
+    rows: list[Row] = []
+    notes: list[str] = []
+    for grid in grids:
+        found = _raw_rows(grid[0], grid[1:], columns or _compound_in(text, grid))
+        scales = _scales(found)
+        rows += [Row(label, at, _cells(cells, scales), more) for label, at, cells, more in found]
+        notes += _unread(found) + _mixed_scales(scales)
+    if not any(row.cells for row in rows):
         known = ", ".join(sorted(ALIASES))
         raise SegkitError(f"{name} holds no figure that is understood", f"known: {known}")
-    return _scaled(raw, about)
+    return Table(tuple(rows), _about(text), tuple(dict.fromkeys(notes)))
+
+
+def grids_of(text: str) -> list[list[list[str]]]:
+    """The cells of a CSV text, or of each table of a Markdown text."""
+    lines = text.splitlines()
+    rules = [i for i in range(1, len(lines)) if "|" in lines[i - 1] and RULE.fullmatch(lines[i])]
+    return [_markdown(lines, rule) for rule in rules] if rules else [_csv(lines)]
+
+
+def _unread(raw: Sequence[RawRow]) -> list[str]:
+    """Columns of numbers that are no score that is known, and no cost either."""
+    strange = {
+        header
+        for *_, more in raw
+        for header, cell in more.items()
+        if NUMBER.fullmatch(cell.strip("*_ %")) and not OTHER.search(header)
+    }
+    return [f"columns not understood: {', '.join(sorted(strange))}"] if strange else []
+
+
+def _mixed_scales(scales: dict[str, float]) -> list[str]:
+    shares = [name for name, scale in scales.items() if scale == 1.0]
+    if not shares or len(shares) == len(scales):
+        return []
+    return [f"read as shares of 1 beside percents: {', '.join(shares)}"]
 
 
 def _about(text: str) -> dict[str, str]:
@@ -92,14 +132,8 @@ def _about(text: str) -> dict[str, str]:
     return dict(found)
 
 
-def _is_markdown(text: str) -> bool:
-    return bool(re.search(r"^\s*\|?[\s:|-]*---[\s:|-]*$", text, flags=re.MULTILINE)) and "|" in text
-
-
-def _markdown(text: str) -> list[list[str]]:
-    """The first table of the text, without its rule."""
-    lines = text.splitlines()
-    rule = next(i for i, line in enumerate(lines) if re.fullmatch(r"[\s:|-]*---[\s:|-]*", line))
+def _markdown(lines: Sequence[str], rule: int) -> list[list[str]]:
+    """The table around a rule, without it."""
     rows = [lines[rule - 1]]
     for line in lines[rule + 1 :]:
         if "|" not in line:
@@ -108,8 +142,8 @@ def _markdown(text: str) -> list[list[str]]:
     return [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in rows]
 
 
-def _csv(text: str) -> list[list[str]]:
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+def _csv(lines: Sequence[str]) -> list[list[str]]:
+    lines = [line for line in lines if line.strip() and not COMMENT.match(line)]
     first = lines[0] if lines else ""
     separator = max(",;\t", key=first.count)
     return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
@@ -121,8 +155,10 @@ def _plain(header: str) -> str:
 
 
 def metric(word: str) -> str | None:
-    """The metric that a word stands for."""
-    return METRICS.get(_plain(word).lower().replace(" ", ""))
+    """The metric that a word or two stand for: Dice, `F1-Score`, `Jaccard index`, `Sens.`."""
+    plain = re.sub(r"[\s.\-]", "", _plain(word).lower())
+    short = re.sub(r"(?<=.)(?:scores?|index|coefficients?|coeff?|rate)$", "", plain)
+    return METRICS.get(plain) or METRICS.get(short)
 
 
 def _compound_in(text: str, grid: Sequence[Sequence[str]]) -> str | None:
@@ -166,9 +202,9 @@ def _raw_rows(
 def _understood(header: str, cell: str, compound: str | None) -> tuple[str, list[RawCell] | None]:
     """The dataset of a column and its figures; None where the column is no score."""
     words = _plain(header).split()
-    names = words[-1].split("/") if words else []
-    place = " ".join(words[:-1])
-    if not names or not all(metric(word) for word in names):
+    last = 2 if len(words) > 1 and metric(" ".join(words[-2:])) and not metric(words[-1]) else 1
+    names, place = " ".join(words[-last:]).split("/"), " ".join(words[:-last])
+    if not words or not all(metric(word) for word in names):
         if compound is None or "/" not in cell:
             return "", None
         names, place = compound.split("/"), " ".join(words)
@@ -191,23 +227,19 @@ def _number(text: str) -> tuple[float, int] | None:
     return float(digits), len(digits.partition(".")[2])
 
 
-def _scaled(raw: Sequence[RawRow], about: dict[str, str]) -> Table:
-    """Figures as shares of 1, whatever the table prints."""
+def _scales(raw: Sequence[RawRow]) -> dict[str, float]:
+    """What 1 is printed as, metric by metric."""
     numbers: dict[str, list[float]] = {}
     for _, _, cells, _ in raw:
         for name, text, _ in cells:
             number = _number(text)
             if number is not None:
                 numbers.setdefault(name, []).append(number[0])
-    others = [value for name, values in numbers.items() if name != "mae" for value in values]
-    scale = 100.0 if max(others or numbers.get("mae", [0.0])) > 1.5 else 1.0
-    scales = dict.fromkeys(numbers, scale)
-    if "mae" in numbers and others and max(numbers["mae"]) < 0.2:
-        scales["mae"] = 1.0
-    rows = []
-    for label, place, cells, more in raw:
-        rows.append(Row(label, place, _cells(cells, scales), more))
-    return Table(tuple(rows), about)
+    scales = {name: 100.0 if max(values) > 1.5 else 1.0 for name, values in numbers.items()}
+    others = [scale for name, scale in scales.items() if name != "mae"]
+    if others and max(numbers.get("mae", [0.0])) >= 0.2:  # small, and a percent like the others
+        scales["mae"] = max(others)
+    return scales
 
 
 def _cells(cells: Sequence[RawCell], scales: dict[str, float]) -> dict[str, Cell]:
