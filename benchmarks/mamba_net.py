@@ -94,7 +94,7 @@ def main() -> None:
         if "loop" in medians:
             report[label]["ratio"] = {k: medians["loop"] / v for k, v in medians.items()}
             for name in names:
-                what = f"{options.arch} {options.size}, {label}, batch {batch}, {name}"
+                what = f"{options.arch} {height}×{width}, {label}, batch {batch}, {name}"
                 row(what, medians[name], "plain loops", medians["loop"], "ms CPU")
     print(json.dumps(report, indent=2))
 

@@ -44,7 +44,6 @@ EQUAL = "benchmarks/equal.toml"
 SKIN = "--split 7:3 --size 64 --epochs 3"
 NUCLEI = "--size 128 --epochs 8 --batch 8 --set train.freeze_epochs=0"
 LESS = "64² and 3 epochs"
-LONGER = "--split 7:3 --size 64 --epochs 12"
 OWN = {
     "qtseg": (
         "isic",
@@ -71,10 +70,6 @@ def on_cpu() -> list[Experiment]:
         words = f"{SKIN} {more}".strip()
         note = f"{LESS} {note}"
         row = Experiment(f"{name}-own", name, "isic2017", recipe, words, (0,), note, rank=2)
-        rows.append(row)
-    for name in NETWORKS:
-        note = "64² and 12 epochs"
-        row = Experiment(f"{name}-longer", name, "isic2017", EQUAL, LONGER, (0,), note, rank=4)
         rows.append(row)
     shared = "128² and 8 epochs of 512² and 350 epochs; batch 8 of 32"
     two = f"{NUCLEI} --set model.num_classes=2"
