@@ -110,7 +110,7 @@ def test_the_whole_road(segkit: Words, home: Path) -> None:
     code, out, err = segkit("fetch", "busi", "--from", str(archive))
     assert code == 0
     assert "20 files" in out
-    assert "not the official" in err
+    assert "differs from the official" in err
     assert "next: segkit data prepare busi" in err
     code, out, err = segkit("prepare", "busi", "--size", "32", "--split", "7:3")
     assert code == 0
@@ -223,7 +223,19 @@ def test_import_shows_the_pairs_and_asks(segkit: Words, home: Path) -> None:
         (["prepare", "busi", "--observer", "2"], 2, "unknown option of busi 'observer'"),
         (["prepare", "bkai", "--mask-rule", "lab"], 2, "known: hsv, rgb"),
         (["splits"], 2, "Use --list"),
-        (["show", "demo", "--count", "0", "--size", "16", "--option", "count=2"], 2, "at least 1"),
+        (["splits", "--data", "isic2071"], 2, "did you mean 'isic2018'"),
+        (["prepare", "demo", "--order", "id"], 2, "no split is asked for"),
+        (["prepare", "demo", "--strict"], 2, "no split is asked for"),
+        (["prepare", "demo", "--split", "7:3", "--seed", "-1"], 2, "--seed"),
+        (["check", "demo", "--verify", "some"], 2, "allowed: all"),
+        (["check", "demo", "--sheet", "c.gif"], 2, "c.gif cannot be a sheet"),
+        (["check", "demo", "--sheet", "c.png", "--count", "0"], 2, "--count"),
+        (["leaks", "demo", "demo"], 2, "demo is named twice"),
+        (
+            ["show", "demo", "--count", "0", "--size", "16", "--option", "count=2"],
+            2,
+            "greater than or equal to 1",
+        ),
         (["import", "x"], 2, "--images and --masks are needed"),
         (
             ["import", "x", "--layout", "dicom", "--from", "."],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import stat
@@ -75,7 +76,7 @@ def test_truncated_and_encrypted_archives(tmp_path: Path, make: SimpleNamespace)
     archive = make.pack(tmp_path / "a.zip", {f"{k}.png": os.urandom(500) for k in range(9)})
     data = archive.read_bytes()
     archive.write_bytes(data[: len(data) // 2])
-    with pytest.raises(SegkitError, match="not an archive"):
+    with pytest.raises(SegkitError, match="a zip archive without its end"):
         archives.unpack(archive, tmp_path / "out")
     broken = bytearray(data)
     broken[200] ^= 0xFF
@@ -164,3 +165,42 @@ def test_fuzzed_archives_unpack_or_fail_cleanly(
         archives.unpack(folder / "a.zip", folder / "inner" / "out", floor=1_000_000)
     outside = [name for name in files(folder) if not name.startswith("inner/out/")]
     assert outside == ["a.zip"]
+
+
+def test_a_member_that_is_file_and_folder(tmp_path: Path, make: SimpleNamespace) -> None:
+    archive = make.pack(tmp_path / "a.zip", {"x": b"1", "x/y.png": b"2"})
+    with pytest.raises(archives.Damaged, match="a member cannot be written"):
+        archives.unpack(archive, tmp_path / "out")
+    long = make.pack(tmp_path / "b.zip", {"n" * 300 + ".png": b"1"})
+    with pytest.raises(archives.Damaged, match="too long"):
+        archives.unpack(long, tmp_path / "out2")
+
+
+def test_room_is_needed_where_it_is_unpacked_and_for_what_is_taken(
+    tmp_path: Path, make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = make.pack(tmp_path / "a.zip", {"a.png": bytes(100), "film.avi": bytes(5000)})
+    asked = []
+
+    def usage(folder: Path) -> SimpleNamespace:
+        asked.append(folder)
+        return SimpleNamespace(free=1000)
+
+    monkeypatch.setattr("shutil.disk_usage", usage)
+    assert archives.unpack(archive, tmp_path / "out", r"\.png$") == 1
+    assert asked == [tmp_path / "out"]
+    with pytest.raises(SegkitError, match="are free"):
+        archives.unpack(archive, tmp_path / "out2")
+
+
+def test_a_full_disk_is_not_a_damaged_archive(
+    tmp_path: Path, make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    archive = make.pack(tmp_path / "a.zip", {"a.png": b"1"})
+    monkeypatch.setattr("shutil.copyfileobj", full)
+    with pytest.raises(SegkitError, match="No space left") as caught:
+        archives.unpack(archive, tmp_path / "out")
+    assert not isinstance(caught.value, archives.Damaged)

@@ -123,13 +123,13 @@ def start_of(wanted: str) -> int:
 def test_a_cut_download_goes_on_where_it_stopped(host: Host, tmp_path: Path) -> None:
     host.files["/a"] = DATA
     host.cut["/a"] = [0.4]
-    path = download(archive_of(DATA, host.address + "/a"), tmp_path, QUICK)
+    path = download(archive_of(DATA, host.address + "/a"), tmp_path, QUICK).path
     assert path.read_bytes() == DATA
     first, second = (wanted for _, wanted in host.asked)
     assert first == ""
     assert 0 <= len(DATA) * 0.4 - start_of(second) <= PIECE
     assert host.sent <= len(DATA) + PIECE
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["set.zip"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["set.zip", "set.zip.origin"]
 
 
 def test_a_killed_process_goes_on_too(host: Host, tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ def test_a_killed_process_goes_on_too(host: Host, tmp_path: Path) -> None:
     with pytest.raises(SegkitError, match="run the same command again"):
         download(archive, tmp_path, replace(QUICK, tries=1))
     assert 0 <= len(DATA) * 0.4 - (tmp_path / "set.zip.part").stat().st_size <= PIECE
-    assert download(archive, tmp_path, QUICK).read_bytes() == DATA
+    assert download(archive, tmp_path, QUICK).path.read_bytes() == DATA
     assert host.sent <= len(DATA) + PIECE
 
 
@@ -147,12 +147,12 @@ def test_a_server_that_dies_and_comes_back(host: Host, tmp_path: Path) -> None:
     host.files["/a"] = DATA
     host.cut["/a"] = [0.1, 0.6]
     host.status["/a"] = []
-    path = download(archive_of(DATA, host.address + "/a"), tmp_path, QUICK)
+    path = download(archive_of(DATA, host.address + "/a"), tmp_path, QUICK).path
     assert path.read_bytes() == DATA
     assert len(host.asked) == 3
     host.status["/b"] = [503, 500]
     host.files["/b"] = DATA
-    other = download(archive_of(DATA, host.address + "/b"), tmp_path / "b", QUICK)
+    other = download(archive_of(DATA, host.address + "/b"), tmp_path / "b", QUICK).path
     assert other.read_bytes() == DATA
 
 
@@ -163,14 +163,18 @@ def test_another_file_at_the_same_address_starts_again(host: Host, tmp_path: Pat
         download(archive_of(DATA, host.address + "/a"), tmp_path, replace(QUICK, tries=1))
     fresh = os.urandom(len(DATA))
     host.files["/a"] = fresh
-    assert download(archive_of(fresh, host.address + "/a"), tmp_path, QUICK).read_bytes() == fresh
+    assert (
+        download(archive_of(fresh, host.address + "/a"), tmp_path, QUICK).path.read_bytes() == fresh
+    )
 
 
 def test_a_server_without_ranges_starts_again(host: Host, tmp_path: Path) -> None:
     host.files["/a"] = DATA
     host.no_ranges.add("/a")
     host.cut["/a"] = [0.4]
-    assert download(archive_of(DATA, host.address + "/a"), tmp_path, QUICK).read_bytes() == DATA
+    assert (
+        download(archive_of(DATA, host.address + "/a"), tmp_path, QUICK).path.read_bytes() == DATA
+    )
 
 
 def test_the_second_address_is_used_and_continues_the_part(host: Host, tmp_path: Path) -> None:
@@ -178,8 +182,10 @@ def test_the_second_address_is_used_and_continues_the_part(host: Host, tmp_path:
     host.cut["/a"] = [0.3, 0.0, 0.0]
     said: list[str] = []
     archive = archive_of(DATA, host.address + "/a", host.address + "/b")
-    path = download(archive, tmp_path, replace(QUICK, tries=1, say=said.append))
-    assert path.read_bytes() == DATA
+    arrived = download(archive, tmp_path, replace(QUICK, tries=1, say=said.append))
+    assert arrived.path.read_bytes() == DATA
+    assert arrived.url == host.address + "/b"
+    assert download(archive, tmp_path, QUICK).url == arrived.url  # also of a file found later
     path_asked, wanted = host.asked[-1]
     assert path_asked == "/b"
     assert 0 <= len(DATA) * 0.3 - start_of(wanted) <= PIECE
@@ -197,7 +203,7 @@ def test_a_wrong_checksum_keeps_nothing(host: Host, tmp_path: Path) -> None:
 def test_a_right_copy_at_the_second_address_after_a_wrong_one(host: Host, tmp_path: Path) -> None:
     host.files["/a"], host.files["/b"] = os.urandom(1000), DATA
     archive = archive_of(DATA, host.address + "/a", host.address + "/b")
-    assert download(archive, tmp_path, QUICK).read_bytes() == DATA
+    assert download(archive, tmp_path, QUICK).path.read_bytes() == DATA
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -237,9 +243,10 @@ def test_nobody_there(tmp_path: Path) -> None:
         download(archive, tmp_path, QUICK)
 
 
-def test_insecure_hosts_need_a_known_checksum(tmp_path: Path) -> None:
-    archive = archive_of(DATA, "https://127.0.0.1:9/a", known=False)
-    with pytest.raises(SegkitError, match="no checksum"):
+@pytest.mark.parametrize("known", [None, "md5:" + "0" * 32])
+def test_insecure_hosts_need_a_known_sha256(tmp_path: Path, known: str | None) -> None:
+    archive = replace(archive_of(DATA, "https://127.0.0.1:9/a"), hash=known)
+    with pytest.raises(SegkitError, match="no SHA-256"):
         download(archive, tmp_path, replace(QUICK, insecure_hosts=("127.0.0.1",)))
 
 
@@ -331,6 +338,34 @@ def test_faults_leave_no_dataset_behind(
     assert sources.fetched() == []
     assert visible(home) == []
     assert not list(tmp_path.rglob("evil*"))
+
+
+def test_a_damaged_download_of_unknown_hash_is_not_in_the_way(
+    host: Host, home: Path, remote_busi: Callable[..., Dataset]
+) -> None:
+    remote_busi()
+    good = host.files["/b.zip"]
+    dataset = remote_busi(good[: len(good) // 2], digest=False)
+    with pytest.raises(SegkitError, match="thrown away: run the same command again"):
+        fetch.fetch_remote(dataset, [], QUICK)
+    dataset = remote_busi(good, digest=False)
+    assert fetch.fetch_remote(dataset, [], QUICK).taken[0]["files"] == 10
+
+
+def test_the_address_that_gave_the_file_is_recorded(
+    host: Host, home: Path, remote_busi: Callable[..., Dataset]
+) -> None:
+    dataset = remote_busi()
+    right = dataset.archives[0].urls[0]
+    archive = replace(dataset.archives[0], urls=(host.address + "/gone", right))
+    outcome = fetch.fetch_remote(replace(dataset, archives=(archive,)), [], QUICK)
+    assert outcome.taken[0]["origin"] == right
+
+
+def test_the_cure_says_whether_anything_is_kept(host: Host, tmp_path: Path) -> None:
+    archive = archive_of(DATA, host.address + "/none")
+    with pytest.raises(SegkitError, match="use --from PATH"):
+        download(archive, tmp_path, QUICK)
 
 
 def test_a_fault_leaves_the_older_copy_as_it_was(

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from segkit import paths
-from segkit.data import annotations, imports, sources
+from segkit.data import annotations, importing, imports, sources
+from segkit.data.classes import with_classes
 from segkit.data.imports import Proposal
 from segkit.data.prepare import prepare
 from segkit.data.splits import make_split
@@ -29,7 +30,7 @@ def put(folder: Path, files: dict[str, bytes]) -> Path:
 def prepared(
     proposal: Proposal, size: tuple[int, int] = (40, 48), copy: bool = False
 ) -> PreparedSet:
-    imports.write(proposal, copy)
+    importing.write(proposal, copy)
     return open_prepared(prepare(proposal.name, size))
 
 
@@ -197,7 +198,7 @@ def test_coco_run_lengths(home: Path, tmp_path: Path, make: SimpleNamespace) -> 
     assert np.array_equal(prepared(found).masks[0], truth * 2)
     short = coco(tmp_path, make, {"size": [40, 48], "counts": [10, 5]})
     with pytest.raises(SegkitError, match="does not fit its picture"):
-        imports.write(annotations.from_coco("z", short, tmp_path / "pics"))
+        importing.write(annotations.from_coco("z", short, tmp_path / "pics"))
     assert "z" not in sources.fetched()
 
 
@@ -232,12 +233,12 @@ def test_labelme(home: Path, tmp_path: Path, make: SimpleNamespace) -> None:
     assert found.classes == ("background", "disc", "vessel")
     result = prepared(found)
     assert (result.masks[0][10, 10], result.masks[0][20, 35], result.masks[0][33, 35]) == (2, 1, 2)
-    shapes[0]["shape_type"] = "linestrip"
+    shapes[0]["shape_type"] = "spiral"
     (tmp_path / "a.json").write_text(
         json.dumps({"imagePath": "a.png", "imageHeight": 40, "imageWidth": 48, "shapes": shapes})
     )
-    with pytest.raises(SegkitError, match="linestrip"):
-        imports.write(annotations.from_labelme("y", tmp_path))
+    with pytest.raises(SegkitError, match="spiral"):
+        importing.write(annotations.from_labelme("y", tmp_path))
 
 
 def test_sixteen_bit_and_class_masks(home: Path, tmp_path: Path, make: SimpleNamespace) -> None:
@@ -249,7 +250,7 @@ def test_sixteen_bit_and_class_masks(home: Path, tmp_path: Path, make: SimpleNam
     found = imports.from_globs(
         "x", str(tmp_path / "a.png"), str(tmp_path / "*_mask.png"), "classes"
     )
-    result = prepared(found)
+    result = prepared(with_classes(found))
     assert set(np.unique(result.masks[0])) == {0, 3}
     assert result.images[0].max() == 255
     assert np.array_equal(result.images[0][..., 0], result.images[0][..., 2])

@@ -122,7 +122,7 @@ def test_a_hash_that_differs_is_a_note_not_an_error(
 ) -> None:
     archive = make.pack(tmp_path / "Dataset_BUSI.zip", make.busi_members(1, 1))
     outcome = fetch_local(sources.dataset("busi"), [archive], [], Network())
-    assert "not the official Dataset_BUSI.zip" in outcome.notes[0]
+    assert "differs from the official Dataset_BUSI.zip" in outcome.notes[0]
     assert outcome.taken[0]["official"] is False
 
 
@@ -140,3 +140,46 @@ def test_wrong_places(home: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no part 'exam'"):
         fetch_local(dataset, [tmp_path], ["exam"], Network())
     assert sources.fetched() == []
+
+
+def test_the_second_half_joins_the_first(home: Path, tmp_path: Path, make: SimpleNamespace) -> None:
+    members = list(make.busi_members(4, 0).items())
+    dataset = sources.dataset("busi")
+    halves = [
+        make.pack(tmp_path / f"Dataset_BUSI.part{k}of2.zip", dict(members[4 * k : 4 * k + 4]))
+        for k in range(2)
+    ]
+    for half in (*halves, halves[0]):  # the last one is there already
+        fetch_local(dataset, [half], [], Network())
+    assert len(open_prepared(prepare("busi", (32, 32)))) == 4
+    known = sources.source("busi") or {}
+    assert len(known["folders"]) == len(known["archives"]) == 2
+    whole = make.pack(tmp_path / "Dataset_BUSI.zip", dict(members))
+    fetch_local(dataset, [whole], [], Network())
+    known = sources.source("busi") or {}
+    assert len(known["folders"]) == len(known["archives"]) == 1
+
+
+def test_one_archive_under_two_names_is_taken_once(
+    home: Path, tmp_path: Path, make: SimpleNamespace
+) -> None:
+    whole = make.pack(tmp_path / "Dataset_BUSI.zip", make.busi_members(2, 1))
+    shutil.copy(whole, tmp_path / "Dataset_BUSI (1).zip")
+    with zipfile.ZipFile(whole) as opened:
+        opened.extractall(tmp_path / "tree")
+    places = [tmp_path / "tree", tmp_path, whole]
+    outcome = fetch_local(sources.dataset("busi"), places, [], Network())
+    assert len(outcome.taken) == 1
+    assert any("taken once" in note for note in outcome.notes)
+    prepared = open_prepared(prepare("busi", (32, 32)))
+    assert (len(prepared), prepared.manifest["problems"]) == (3, [])
+
+
+def test_what_a_killed_fetch_left_is_cleared(
+    home: Path, tmp_path: Path, make: SimpleNamespace
+) -> None:
+    stale = paths.raw("busi") / ".incoming-abc"
+    stale.mkdir(parents=True)
+    archive = make.pack(tmp_path / "Dataset_BUSI.zip", make.busi_members(1, 1))
+    fetch_local(sources.dataset("busi"), [archive], [], Network())
+    assert not stale.exists()

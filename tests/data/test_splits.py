@@ -447,3 +447,78 @@ def test_recipe_section() -> None:
     assert made == make_split(full, folds=5, seed=3)
     assert isinstance(made, Split)
     assert split_for(full, DataRecipe()).rule == "split-7:3"
+
+
+# ---- options that would be ignored, and what the notes say
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"protocol": "qtseg", "order": "id"}, "--order has no meaning here"),
+        ({"split": "official", "stratify": "area"}, "--stratify has no meaning"),
+        ({"folds": 3, "tail": "train"}, "--tail has no meaning"),
+        ({"split": "7:3", "order": "id", "tail": "train"}, "--tail has no meaning"),
+        ({"folds": 3, "order": "name", "stratify": "area"}, "contradicts --order"),
+    ],
+)
+def test_options_without_effect_are_refused(asked: dict[str, Any], message: str) -> None:
+    full = prepared("isic2017", ids(20), part=lambda item: "train" if item < "p0015" else "test")
+    with pytest.raises(UsageError, match=message):
+        make_split(full, **asked)
+
+
+def test_ukan_rounds_its_test_part_up() -> None:
+    (fold,) = make_split(busi_set(), protocol="ukan").folds
+    assert (len(fold.train), len(fold.test)) == (517, 130)
+
+
+def test_our_own_validation_tears_no_group_of_an_official_part() -> None:
+    names = [f"ISIC_{k:07d}" for k in range(60)]
+    twins = [(names[k], names[k + 1], "near") for k in range(0, 50, 2)]
+    full = prepared(
+        "isic2016", names, part=lambda i: "train" if i < names[50] else "test", twins=twins
+    )
+    made = make_split(full, protocol="official")
+    assert len(made.folds[0].val) == 4  # a pair does not fit the fifth place
+    assert made.torn == 0
+    with pytest.raises(UsageError, match="its publisher gives one list"):
+        make_split(busi_set(), split="official")
+
+
+def test_notes_of_tables_and_files_that_fit_only_in_part(tmp_path: Path) -> None:
+    full = prepared("x", ids(12), twins=[("p0000", "p0001", "near")])
+    table = tmp_path / "g.csv"
+    table.write_text("id,group\np0002,a\np0003,a\nghost,b\n")
+    made = make_split(full, split="7:3", group=str(table))
+    assert any("1 ids of" in note and "ghost" in note for note in made.notes)
+    table.write_text("id,group\nghost,b\n")
+    with pytest.raises(UsageError, match="names no picture of the set"):
+        make_split(full, split="7:3", group=str(table))
+    file = tmp_path / "s.json"
+    file.write_text(json.dumps({"train": ["p0000"], "test": ["p0001"]}))
+    made = make_split(full, split_file=file)
+    assert "names 2 of 12 pictures" in made.notes[0]
+    saved = save_split(made, tmp_path / "again.json")
+    again = make_split(full, split_file=saved)
+    assert sum("both sides of the split" in note for note in again.notes) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "message"),
+    [
+        ("a.json", b'{"folds": {"train": []}}', "'folds' must be a list"),
+        ("a.json", b'{"folds": [7]}', "no split"),
+        ("a.csv", b"id,part\n\xe4,train\n", "not UTF-8"),
+        ("a.json", b'{"train": ["p0000"], "val": ["p0001"], "seed": [], "notes": 3}', ""),
+    ],
+)
+def test_odd_split_files_have_one_line(
+    tmp_path: Path, name: str, data: bytes, message: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    if not message:
+        assert make_split(prepared("x", ids(3)), split_file=tmp_path / name).seed is None
+        return
+    with pytest.raises(SegkitError, match=message):
+        make_split(prepared("x", ids(3)), split_file=tmp_path / name)

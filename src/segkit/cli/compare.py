@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from segkit.cli import _console
+from segkit.cli.limits import MAX_SEED
 
 
 def command(
@@ -21,7 +22,7 @@ def command(
     at: Annotated[str, typer.Option(help="prepared, or original: see segkit evaluate --at.")] = (
         "prepared"
     ),
-    seed: Annotated[int, typer.Option(help="Of the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the resampling.")] = 0,
     json: Annotated[bool, typer.Option("--json", help="Figures as one JSON document.")] = False,
 ) -> int:
     """Paired tests on the pictures that all runs have scored: who is better, who is tied.

@@ -37,6 +37,9 @@ def import_(
     decode: Annotated[
         str, typer.Option(help="Masks are: union (binary), classes, half_max.")
     ] = "union",
+    classes: Annotated[
+        str, typer.Option(help="Names of class indices 0, 1, …, with --decode classes.")
+    ] = "",
     copy: Annotated[
         bool, typer.Option("--copy", help="Copy the files instead of naming them.")
     ] = False,
@@ -52,10 +55,11 @@ def import_(
 
     Example: segkit data import ward3 --images 'scans/*.jpg' --masks 'scans/*_mask.png'
     """
-    from segkit.data import imports
+    from segkit.data import importing, imports
 
     imports.check_name(name)
     proposal = _proposal(name, images, masks, csv, layout, from_, decode)
+    proposal = _with_classes(proposal, classes, layout)
     if not as_json:
         _preview(proposal)
     if not proposal.complete:
@@ -64,10 +68,21 @@ def import_(
         )
     written = not dry_run and _confirmed(yes or as_json)
     if written:
-        imports.write(proposal, copy, title, licence)
+        importing.write(proposal, copy, title, licence)
         console.note(f"next: segkit data check {name}")
     if as_json:
         console.emit_json(_as_json(proposal, written))
+
+
+def _with_classes(proposal: Any, names: str, layout: str) -> Any:
+    from segkit.data.classes import with_classes
+
+    listed = [text.strip() for text in names.split(",") if text.strip()]
+    if layout in ("coco", "labelme"):
+        if listed:
+            raise UsageError("--classes has no meaning here", f"{layout} files name their classes")
+        return proposal
+    return with_classes(proposal, listed)
 
 
 def _proposal(
@@ -117,6 +132,8 @@ def _preview(proposal: Any) -> None:
         )
         for p in shown
     ]
+    if len(proposal.classes) > 2:
+        console.note("classes: " + ", ".join(f"{k} {n}" for k, n in enumerate(proposal.classes)))
     several = sum(len(pair.masks) > 1 for pair in pairs)
     more = f", {several} with several masks" if several else ""
     console.table(

@@ -17,7 +17,7 @@ from segkit.cli.data_work import (
     SplitText,
     prepared_set,
 )
-from segkit.errors import SegkitError
+from segkit.errors import SegkitError, UsageError
 
 
 def register(app: typer.Typer) -> None:
@@ -45,6 +45,11 @@ def leaks(
     from segkit.data import leaks as finding
     from segkit.data.splits import make_split
 
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise UsageError(
+            f"{twice[0]} is named twice", "a set is searched for copies in itself once"
+        )
     sets = [prepared_set(name, size, None, "original", {}, protocol) for name in names]
     found: dict[str, Any] = {"sets": [], "across": finding.across(sets)}
     for prepared in sets:

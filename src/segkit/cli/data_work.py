@@ -8,8 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from segkit.cli import _console as console
+from segkit.cli.limits import MAX_SEED
 from segkit.cli.sizes import parse_size
-from segkit.errors import UsageError
+from segkit.errors import UsageError, unknown
 
 Name = Annotated[str, typer.Argument(help="A dataset: segkit data list.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -20,7 +21,9 @@ Opt = Annotated[list[str] | None, typer.Option("--option", help="key=value, see 
 SplitText = Annotated[str | None, typer.Option("--split", help="7:3, 1500/650, 8:1:1, official.")]
 Folds = Annotated[int | None, typer.Option(help="Cross-validation over the whole set.")]
 Protocol = Annotated[str | None, typer.Option(help="A published rule: segkit data splits --list.")]
-Seed = Annotated[int, typer.Option(help="Of the split.")]
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the split.")]
+SheetSeed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the choice of pictures.")]
+Count = Annotated[int, typer.Option(min=1, help="Pairs on the sheet.")]
 SplitFile = Annotated[
     Path | None, typer.Option(help="A split of one's own: .json, .csv or folder.")
 ]
@@ -71,6 +74,16 @@ def prepare(
     from segkit.data import check as checking
     from segkit.data.splits import make_split, save_split
 
+    asked = any(value is not None for value in (split, folds, protocol, split_file))
+    of_split = {
+        "--group": group is not None,
+        "--order": order != "seeded",
+        "--stratify": stratify != "auto",
+        "--tail": tail != "spread",
+        "--strict": strict,
+    }
+    if not asked:
+        _refuse_alone([flag for flag, is_given in of_split.items() if is_given])
     short = {
         "mask_rule": mask_rule,
         "observer": observer,
@@ -80,7 +93,7 @@ def prepare(
     prepared = prepared_set(name, size, resize, variant, options, protocol, workers)
     report = checking.check(prepared)
     path, made = None, None
-    if any(value is not None for value in (split, folds, protocol, split_file)):
+    if asked:
         made = make_split(
             prepared, split=split, folds=folds, protocol=protocol, seed=seed, split_file=split_file,
             group=group, strict=strict, order=order, stratify=stratify, tail=tail,
@@ -92,6 +105,13 @@ def prepare(
     _print_prepared(prepared, report)
     if made is not None:
         _print_split(made, path)
+
+
+def _refuse_alone(flags: list[str]) -> None:
+    """Options of a split without a split would be ignored."""
+    if flags:
+        cure = "Add --split 7:3, --folds 5, --protocol NAME or --split-file FILE."
+        raise UsageError(f"{flags[0]} says how to split", "but no split is asked for", cure)
 
 
 def _options(pairs: list[str] | None) -> dict[str, str]:
@@ -188,8 +208,8 @@ def check(
     sheet: Annotated[
         Path | None, typer.Option(help="Write a contact sheet (.png or .jpg).")
     ] = None,
-    count: Annotated[int, typer.Option(help="Pairs on the sheet.")] = 24,
-    seed: Seed = 0,
+    count: Count = 24,
+    seed: SheetSeed = 0,
     as_json: Json = False,
 ) -> None:
     """Broken, empty, inverted, mismatched and doubled items, by id. Exit code 1 if items are kept
@@ -198,7 +218,12 @@ def check(
     Example: segkit data check busi --sheet busi.png
     """
     from segkit.data import check as checking
+    from segkit.data.sheet import check_name
 
+    if verify not in ("", "all"):
+        raise UsageError(f"--verify is '{verify}'", "allowed: all")
+    if sheet is not None:
+        check_name(sheet)
     prepared = prepared_set(name, size, resize, variant, _options(option))
     report = checking.check(prepared, verify == "all")
     if sheet is not None:
@@ -235,10 +260,12 @@ def splits(
 
     Example: segkit data splits --list
     """
-    from segkit.data import protocols
+    from segkit.data import protocols, sources
 
     if not listing and data is None:
         raise UsageError("nothing to do", None, "Use --list, or --data NAME.")
+    if data is not None and data not in sources.all_names():
+        raise unknown("dataset", data, sources.all_names())
     rows = [row for row in protocols.listing() if data in (None, row["dataset"])]
     if data is not None and not rows:
         rows = [row for row in protocols.listing() if row["dataset"] == "*"]
@@ -266,8 +293,8 @@ def splits(
 def show(
     name: Name,
     out: Annotated[Path, typer.Option(help="The sheet: .png or .jpg.")] = Path("sheet.png"),
-    count: Annotated[int, typer.Option(help="Pairs on the sheet.")] = 24,
-    seed: Seed = 0,
+    count: Count = 24,
+    seed: SheetSeed = 0,
     ids: Annotated[str, typer.Option(help="These pictures, comma-separated.")] = "",
     augment: Annotated[
         str | None,
@@ -285,8 +312,9 @@ def show(
 
     Example: segkit data show isic2017 --augment paper --out sheet.png
     """
-    if count < 1:
-        raise UsageError(f"--count is {count}", "at least 1")
+    from segkit.data.sheet import check_name
+
+    check_name(out)
     changes = {policy: _augmented(policy, seed, epoch) for policy in _policies(augment)}
     named = [i for i in ids.split(",") if i]
     prepared = prepared_set(name, size, resize, variant, _options(option))

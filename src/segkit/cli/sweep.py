@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segkit.cli import _console as console
+from segkit.cli.limits import MAX_SEED
 from segkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def command(
     epochs: Annotated[int | None, typer.Option(min=1, help="How many.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Pictures per step.")] = None,
     lr: Annotated[float | None, typer.Option(help="The learning rate.")] = None,
-    seed: Annotated[int | None, typer.Option(help="The first seed.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="The first seed.")] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds.")] = 1,
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="A setting of all points.")

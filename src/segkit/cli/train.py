@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segkit import plugins
+from segkit.cli.limits import MAX_SEED
 from segkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def command(
     epochs: Annotated[int | None, _option("How many.", min=1)] = None,
     batch: Annotated[str | None, _option("Pictures per step, or auto.")] = None,
     lr: Annotated[float | None, _option("The learning rate.")] = None,
-    seed: Annotated[int | None, _option("The first seed.")] = None,
+    seed: Annotated[int | None, _option("The first seed.", min=0, max=MAX_SEED)] = None,
     seeds: Annotated[int, _option("Repeat with so many seeds.", min=1)] = 1,
     select_on: Annotated[str | None, _option("val, or test (said in every output).")] = None,
     set_: Annotated[

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segkit import paths
+from segkit.data.images import size_of
+from segkit.data.importing import file_names
 from segkit.data.imports import Proposal
 from segkit.data.pairing import Pair
 from segkit.errors import SegkitError, UsageError
@@ -20,21 +23,38 @@ Mask = NDArray[np.uint8]
 Painter = Callable[[Mask], None]
 
 
+MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+NO_AREA = ("point", "points", "line", "linestrip")
+
+
+@contextmanager
+def _understood(what: str) -> Iterator[None]:
+    """Files of strangers: whatever is missing or of another kind becomes one line."""
+    try:
+        yield
+    except (*MALFORMED, cv2.error) as error:
+        kind = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise SegkitError(f"{what} is not understood", kind.split("\n")[0][:120]) from error
+
+
 def from_coco(name: str, file: Path, images: Path | None = None) -> Proposal:
     """A COCO json; even-odd polygons keep their holes, crowd annotations are run lengths."""
     value = paths.read_json(file)
     if not isinstance(value, dict) or not {"images", "annotations", "categories"} <= set(value):
         raise UsageError(f"{file} is no COCO file", "images, annotations and categories are needed")
-    folder = (images or file.parent).resolve()
+    with _understood(str(file)):
+        return _coco(name, file, value, (images or file.parent).resolve())
+
+
+def _coco(name: str, file: Path, value: Mapping[str, Any], folder: Path) -> Proposal:
     names, number = _categories(value["categories"])
     by_image: dict[Any, list[Mapping[str, Any]]] = {}
     for entry in value["annotations"]:
         by_image.setdefault(entry.get("image_id"), []).append(entry)
     jobs: dict[str, Callable[[], Mask]] = {}
     pairs = []
-    for entry in value["images"]:
-        key = Path(entry["file_name"]).with_suffix("").as_posix()
-        target = f"files/masks/{key.replace('/', '_')}.png"
+    keys = [Path(entry["file_name"]).with_suffix("").as_posix() for entry in value["images"]]
+    for entry, key, target in zip(value["images"], keys, _targets(keys), strict=True):
         mine = by_image.get(entry["id"], [])
         jobs[target] = _coco_job(entry, mine, number)
         found = _locate(folder, entry["file_name"])
@@ -42,6 +62,11 @@ def from_coco(name: str, file: Path, images: Path | None = None) -> Proposal:
     return Proposal(
         name, tuple(pairs), names, f"COCO {file}", _coco_notes(by_image, value), draw=_drawer(jobs)
     )
+
+
+def _targets(keys: Sequence[str]) -> list[str]:
+    """Where the mask of each picture is drawn."""
+    return [f"files/masks/{name}.png" for name in file_names(keys)]
 
 
 def _categories(entries: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], dict[Any, int]]:
@@ -56,7 +81,13 @@ def _categories(entries: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], 
 def _coco_notes(by_image: Mapping[Any, Any], value: Mapping[str, Any]) -> tuple[str, ...]:
     strangers = set(by_image) - {entry["id"] for entry in value["images"]}
     lost = sum(len(by_image[key]) for key in strangers)
-    return (f"{lost} annotations name pictures that the file does not list",) if lost else ()
+    boxes = sum(not entry.get("segmentation") for entry in value["annotations"])
+    notes = []
+    if lost:
+        notes.append(f"{lost} annotations name pictures that the file does not list")
+    if boxes:
+        notes.append(f"{boxes} annotations have no outline (a box only): they are not drawn")
+    return tuple(notes)
 
 
 def _coco_job(
@@ -86,18 +117,34 @@ def _segment(value: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 
 def _polygons(polygons: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """All rings at once: a ring inside another is a hole (even-odd rule), side by side they
-    add up.
+    """A ring that lies within another is a hole of it, a ring within a hole is filled again;
+    rings that overlap or lie side by side add up.
     """
-    canvas = np.zeros(shape, np.uint8)
     rings = [
         np.round(np.asarray(ring, float).reshape(-1, 2)).astype(np.int32)
         for ring in polygons
         if len(ring) >= 6
     ]
-    if rings:
-        cv2.fillPoly(canvas, rings, 1)
+    drawn = sorted(((_filled(ring, shape), ring) for ring in rings), key=lambda d: -int(d[0].sum()))
+    result = np.zeros(shape, bool)
+    for number, (area, ring) in enumerate(drawn):
+        if sum(_within(area, larger) for larger, _ in drawn[:number]) % 2:
+            outline = np.zeros(shape, np.uint8)
+            cv2.polylines(outline, [ring], True, 1)  # the edge of a hole is not in the hole
+            result &= ~area | outline.astype(bool)
+        else:
+            result |= area
+    return result
+
+
+def _filled(ring: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    canvas = np.zeros(shape, np.uint8)
+    cv2.fillPoly(canvas, [ring], 1)
     return canvas.astype(bool)
+
+
+def _within(area: NDArray[np.bool_], larger: NDArray[np.bool_]) -> bool:
+    return int(area.sum()) < int(larger.sum()) and not bool((area & ~larger).any())
 
 
 def _run_lengths(value: Mapping[str, Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
@@ -136,24 +183,49 @@ def from_labelme(name: str, folder: Path) -> Proposal:
     values = {f: v for f, v in values.items() if isinstance(v, dict) and "shapes" in v}
     if not values:
         raise UsageError(f"{folder} holds no LabelMe files", "*.json with 'shapes' are expected")
-    labels = sorted({str(shape["label"]) for value in values.values() for shape in value["shapes"]})
-    number = {label: index for index, label in enumerate(labels, start=1)}
-    pairs, jobs = [], {}
+    return _labelme(name, folder, values)
+
+
+def _labelme(name: str, folder: Path, values: Mapping[Path, Mapping[str, Any]]) -> Proposal:
+    labels: set[str] = set()
+    without_area = 0
     for file, value in values.items():
-        key = file.relative_to(folder).with_suffix("").as_posix()
-        target = f"files/masks/{key.replace('/', '_')}.png"
+        with _understood(str(file)):
+            areas = _areas(value)
+            labels |= {str(shape["label"]) for shape in areas}
+            without_area += len(value["shapes"]) - len(areas)
+    number = {label: index for index, label in enumerate(sorted(labels), start=1)}
+    pairs, jobs = [], {}
+    keys = [file.relative_to(folder).with_suffix("").as_posix() for file in values]
+    for (file, value), key, target in zip(values.items(), keys, _targets(keys), strict=True):
         image = _locate(file.parent.resolve(), value.get("imagePath") or f"{file.stem}.png")
-        jobs[target] = _labelme_job(value, number)
+        jobs[target] = _labelme_job(value, number, image)
         pairs.append(Pair(key, image, (target,), decode="classes"))
+    note = f"{without_area} points and lines have no area: they are left out"
     return Proposal(
-        name, tuple(pairs), ("background", *labels), f"LabelMe {folder}", draw=_drawer(jobs)
+        name,
+        tuple(pairs),
+        ("background", *number),
+        f"LabelMe {folder}",
+        (note,) if without_area else (),
+        draw=_drawer(jobs),
     )
 
 
-def _labelme_job(value: Mapping[str, Any], number: Mapping[str, int]) -> Callable[[], Mask]:
+def _areas(value: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    return [shape for shape in value["shapes"] if shape.get("shape_type") not in NO_AREA]
+
+
+def _labelme_job(
+    value: Mapping[str, Any], number: Mapping[str, int], image: str | None
+) -> Callable[[], Mask]:
     def draw() -> Mask:
-        mask = np.zeros((int(value["imageHeight"]), int(value["imageWidth"])), np.uint8)
-        for shape in value["shapes"]:
+        high: Any = value.get("imageHeight")
+        wide: Any = value.get("imageWidth")
+        if (high is None or wide is None) and image is not None:  # LabelMe may leave them out
+            high, wide = size_of(Path(image).read_bytes(), image)
+        mask = np.zeros((int(high), int(wide)), np.uint8)
+        for shape in _areas(value):
             _paint(mask, shape, number[str(shape["label"])])
         return mask
 
@@ -162,7 +234,7 @@ def _labelme_job(value: Mapping[str, Any], number: Mapping[str, int]) -> Callabl
 
 def _paint(mask: Mask, shape: Mapping[str, Any], index: int) -> None:
     points = np.asarray(shape["points"], float)
-    kind = shape.get("shape_type", "polygon")
+    kind = shape.get("shape_type") or "polygon"
     rounded = np.round(points).astype(np.int32)
     if kind == "polygon":
         cv2.fillPoly(mask, [rounded], index)
@@ -189,6 +261,8 @@ def _drawer(jobs: Mapping[str, Callable[[], Mask]]) -> Callable[[Path], None]:
         for target, make in jobs.items():
             path = root / target
             path.parent.mkdir(parents=True, exist_ok=True)
-            Image.fromarray(make()).save(path)
+            with _understood(f"the annotation of {path.stem}"):
+                mask = make()
+            Image.fromarray(mask).save(path)
 
     return draw

@@ -4,6 +4,7 @@ skipped.
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
 import stat
@@ -37,7 +38,20 @@ BROKEN = (
     ValueError,
     OverflowError,
 )
+FULL = (errno.ENOSPC, errno.EDQUOT)
 Advance = Callable[[float], None]
+
+
+class Damaged(SegkitError):
+    """An archive that is broken or incomplete: another copy is needed."""
+
+    def __init__(self, archive: Path, reason: str):
+        self.archive = archive
+        super().__init__(
+            f"{archive.name} cannot be unpacked",
+            reason,
+            "The file is damaged or incomplete: delete it and fetch again.",
+        )
 
 
 def is_archive(path: Path) -> bool:
@@ -69,11 +83,13 @@ def unpack(
             return _untar(archive, folder, members, limit)
         return _unpack_with_tool(archive, folder, members, limit)
     except BROKEN as error:
-        raise SegkitError(
-            f"{archive.name} cannot be unpacked",
-            f"{error or type(error).__name__}",
-            "The file is damaged or incomplete: delete it and fetch again.",
-        ) from error
+        raise Damaged(archive, str(error) or type(error).__name__) from error
+    except OSError as error:  # a member that is file and folder, a name too long, a full disk
+        reason = error.strerror or str(error)
+        if error.errno in FULL:
+            cure = "Free some space, or set SEGKIT_HOME to another disk."
+            raise SegkitError(f"{archive.name} cannot be unpacked", reason, cure) from error
+        raise Damaged(archive, f"a member cannot be written: {reason}") from error
 
 
 def names(archive: Path) -> list[str]:
@@ -104,12 +120,16 @@ def check_name(name: str) -> str:
 def _unzip(archive: Path, folder: Path, members: str, limit: int, advance: Advance | None) -> int:
     wanted = re.compile(members or "", re.IGNORECASE)
     with zipfile.ZipFile(archive) as opened:
-        infos = list(_safe(opened))
-        _check_size(archive, sum(info.file_size for info, _ in infos), limit)
+        infos = [
+            (info, name)
+            for info, name in list(_safe(opened))
+            if not info.is_dir() and not is_junk(name) and wanted.search(name)
+        ]
+        total = sum(info.file_size for info, _ in infos)
+        _check_ratio(archive, total, limit)
+        _check_space(archive, folder, total)
         written = 0
         for info, name in infos:
-            if info.is_dir() or is_junk(name) or not wanted.search(name):
-                continue
             target = folder / name
             target.parent.mkdir(parents=True, exist_ok=True)
             with opened.open(info) as source, open(target, "wb") as sink:
@@ -132,13 +152,16 @@ def _safe(opened: zipfile.ZipFile) -> Iterator[tuple[zipfile.ZipInfo, str]]:
         yield info, name
 
 
-def _check_size(archive: Path, total: int, limit: int) -> None:
+def _check_ratio(archive: Path, total: int, limit: int) -> None:
     if total > limit:
         raise SegkitError(
             f"the archive is refused: {archive.name} would unpack to {total / 1e9:.1f} GB",
             f"from {archive.stat().st_size / 1e6:.1f} MB: more than {MAX_RATIO} times its size",
         )
-    free = shutil.disk_usage(archive.parent).free
+
+
+def _check_space(archive: Path, folder: Path, total: int) -> None:
+    free = shutil.disk_usage(folder).free
     if total > free:
         raise SegkitError(
             f"{archive.name} needs {total / 1e9:.1f} GB unpacked",
@@ -155,8 +178,10 @@ def _untar(archive: Path, folder: Path, members: str, limit: int) -> int:
             check_name(info.name)
             if not info.isfile():
                 raise SegkitError(f"the archive is refused: member {info.name!r} is no plain file")
-        _check_size(archive, sum(info.size for info in infos), limit)
         kept = [i for i in infos if wanted.search(i.name) and not is_junk(i.name)]
+        total = sum(info.size for info in kept)
+        _check_ratio(archive, total, limit)
+        _check_space(archive, folder, total)
         opened.extractall(folder, members=kept, filter="data")
     return len(kept)
 
@@ -170,12 +195,11 @@ def _unpack_with_tool(archive: Path, folder: Path, members: str, limit: int) -> 
     """RAR and 7z, by a program of the system; what it wrote is checked before it is used."""
     with open(archive, "rb") as handle:
         head = handle.read(8)
+    if head.startswith(b"PK"):
+        raise Damaged(archive, "a zip archive without its end")
     if not head.startswith((b"Rar!", b"7z\xbc\xaf")):
-        raise SegkitError(
-            f"{archive.name} is not an archive",
-            "it starts with " + repr(head),
-            "A web page instead of the file? Download it again.",
-        )
+        page = ": a web page instead of the file?" if head.lstrip().startswith(b"<") else ""
+        raise Damaged(archive, f"it is no archive, it starts with {head!r}{page}")
     tool = find_tool()
     if tool is None:
         raise SegkitError(
@@ -201,7 +225,7 @@ def _keep_wanted(archive: Path, folder: Path, members: str, limit: int) -> int:
             continue
         name = path.relative_to(folder).as_posix()
         total += path.stat().st_size
-        _check_size(archive, total, limit)
+        _check_ratio(archive, total, limit)
         if is_junk(name) or not wanted.search(name):
             path.unlink()
         else:

@@ -47,7 +47,15 @@ class Network:
     progress: Progress | None = None
 
 
-def download(archive: Archive, folder: Path, network: Network) -> Path:
+@dataclass(frozen=True)
+class Arrived:
+    """A downloaded archive and the address that gave it."""
+
+    path: Path
+    url: str
+
+
+def download(archive: Archive, folder: Path, network: Network) -> Arrived:
     """The archive in `folder`, from its first address that works; the checksum has the last
     word.
     """
@@ -62,11 +70,13 @@ def download(archive: Archive, folder: Path, network: Network) -> Path:
     raise SegkitError(
         f"{archive.name} could not be downloaded",
         "; ".join(reasons) or "no address is known",
-        "What has arrived is kept: run the same command again to go on.",
+        "What has arrived is kept: run the same command again to go on."
+        if (folder / f"{archive.name}.part").exists()
+        else "Try again later, or get the file by other means and use --from PATH.",
     )
 
 
-def _from(url: str, archive: Archive, folder: Path, network: Network) -> Path:
+def _from(url: str, archive: Archive, folder: Path, network: Network) -> Arrived:
     if network.progress:
         network.progress.describe(archive.name)
     fetcher = _Resuming(folder / f"{archive.name}.part", archive, network)
@@ -82,7 +92,11 @@ def _from(url: str, archive: Archive, folder: Path, network: Network) -> Path:
         ) from error
     finally:
         quiet.setLevel(level)
-    return Path(path)
+    origin = folder / f"{archive.name}.origin"  # for a later run that finds the file
+    if fetcher.done:
+        origin.write_text(url, encoding="utf-8")
+    known = origin.read_text(encoding="utf-8") if origin.is_file() else url
+    return Arrived(Path(path), known)
 
 
 class _Resuming:
@@ -91,6 +105,7 @@ class _Resuming:
     def __init__(self, part: Path, archive: Archive, network: Network):
         self.part, self.note = part, part.with_name(part.name + ".json")
         self.archive, self.network = archive, network
+        self.done = False  # it was downloaded now, and not there already
         self.shown = 0  # bytes that the progress display knows of
 
     def __call__(self, url: str, output_file: Any, _: Any) -> None:
@@ -106,6 +121,7 @@ class _Resuming:
             else:
                 os.replace(self.part, output_file)
                 self.note.unlink(missing_ok=True)
+                self.done = True
                 return
         raise Refused(f"{url} does not answer", f"{reason} (tried {self.network.tries} times)")
 
@@ -194,10 +210,11 @@ class _Resuming:
         host = urlsplit(url).hostname or ""
         if host not in self.network.insecure_hosts:
             return True
-        if not self.archive.hash:
+        if not _vouched(self.archive):
             raise SegkitError(
                 f"--insecure-host {host} is refused",
-                f"no checksum of {self.archive.name} is known, so nothing would vouch for the file",
+                f"no SHA-256 of {self.archive.name} is known, so nothing would vouch for the file",
+                "Download it in a browser and use --from.",
             )
         return False
 
@@ -205,12 +222,17 @@ class _Resuming:
         host = urlsplit(url).hostname
         cure = (
             f"Its SHA-256 is known and enforced: --insecure-host {host} is acceptable here."
-            if self.archive.hash
+            if _vouched(self.archive)
             else "Download it in a browser and use --from."
         )
         return Refused(
             f"{host} cannot be trusted", f"its TLS certificate fails verification. {cure}"
         )
+
+
+def _vouched(archive: Archive) -> bool:
+    """Whether a checksum that nobody can forge is known."""
+    return (archive.hash or "").startswith("sha256:")
 
 
 def _starts_at(answer: requests.Response, have: int, known: dict[str, Any]) -> bool:

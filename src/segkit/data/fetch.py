@@ -7,7 +7,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from segkit.api import Archive, Dataset
 from segkit.data import archives, local, sources
 from segkit.data.download import Network, download
 from segkit.data.locks import locked
+from segkit.data.pairing import files_below
 from segkit.errors import SegkitError, UsageError
 
 UNPACKED = 2.2  # disk need while unpacking, as a multiple of the download
@@ -102,13 +104,26 @@ def fetch_remote(
     store.mkdir(parents=True, exist_ok=True)
     with locked(paths.home() / "raw" / f".{dataset.name}.lock", network.say):
         files = [(archive, download(archive, store, network)) for archive in wanted]
-        outcome = _publish(
-            dataset, [local.Taken(a, path) for a, path in files], network, "download"
-        )
+        taken = [local.Taken(archive, at.path, url=at.url) for archive, at in files]
+        with _damaged_thrown_away(taken):
+            outcome = _publish(dataset, taken, network)
     outcome.missing = [archive.name for archive in missing_archives(dataset, parts)]
     if not keep_archives:
         shutil.rmtree(store)
     return outcome
+
+
+@contextmanager
+def _damaged_thrown_away(taken: Sequence[local.Taken]) -> Iterator[None]:
+    """A damaged download that no checksum has caught would block every later fetch."""
+    try:
+        yield
+    except archives.Damaged as error:
+        if any(item.path == error.archive and not item.archive.hash for item in taken):
+            error.archive.unlink()
+            cure = "It was thrown away: run the same command again."
+            raise SegkitError(error.what, error.why, cure) from error
+        raise
 
 
 def fetch_local(
@@ -120,30 +135,44 @@ def fetch_local(
     if parts:
         taken = [item for item in taken if item.archive.part in parts]
     with locked(paths.home() / "raw" / f".{dataset.name}.lock", network.say):
-        outcome = _publish(dataset, taken, network, "local")
+        outcome = _publish(dataset, taken, network)
     outcome.missing = [archive.name for archive in missing_archives(dataset, parts)]
     return outcome
 
 
-def _publish(
-    dataset: Dataset, taken: Sequence[local.Taken], network: Network, origin: str
-) -> Outcome:
+def _publish(dataset: Dataset, taken: Sequence[local.Taken], network: Network) -> Outcome:
     """Unpack into a hidden folder, then move the whole into place; `source.json` is written
     last.
     """
     root = paths.raw(dataset.name)
     root.mkdir(parents=True, exist_ok=True)
+    for stale in root.glob(".incoming-*"):  # of a fetch that was killed: the lock is ours
+        shutil.rmtree(stale, ignore_errors=True)
     outcome = Outcome(dataset.name)
+    taken = _once_each(taken, outcome)
     with tempfile.TemporaryDirectory(prefix=".incoming-", dir=root) as temporary:
         staged: list[tuple[str, Path, dict[str, Any]]] = []
         for number, item in enumerate(taken):
             aside = Path(temporary) / str(number)
-            entry = _unpack(item, aside, network, origin, outcome)
+            entry = _unpack(item, aside, network, outcome)
             staged.append((_folder_of(root, item, staged), aside, entry))
         known = sources.source(dataset.name) or {}
         _publish_staged(root, dataset, known, staged)
     outcome.taken = [entry for _, _, entry in staged]
     return outcome
+
+
+def _once_each(taken: Sequence[local.Taken], outcome: Outcome) -> list[local.Taken]:
+    """Without files of the same content that stand for the same archive, such as 'x (1).zip'."""
+    kept: dict[Any, local.Taken] = {}
+    for item in taken:
+        content = item.files or _digest(item.path, item.archive)
+        first = kept.setdefault((item.archive.name, item.within, content), item)
+        if first is not item and first.path.resolve() != item.path.resolve():
+            outcome.notes.append(
+                f"{item.path.name} is the same file as {first.path.name}: taken once"
+            )
+    return list(kept.values())
 
 
 def _folder_of(
@@ -158,9 +187,7 @@ def _folder_of(
     return next(name for name in names if name not in used and not (root / name).exists())
 
 
-def _unpack(
-    item: local.Taken, aside: Path, network: Network, origin: str, outcome: Outcome
-) -> dict[str, Any]:
+def _unpack(item: local.Taken, aside: Path, network: Network, outcome: Outcome) -> dict[str, Any]:
     archive = item.archive
     if network.progress:
         network.progress.describe(f"unpacking {item.path.name}")
@@ -174,15 +201,15 @@ def _unpack(
             f"{item.path} holds nothing of {archive.name}", f"no member matches {archive.members!r}"
         )
     official = archive.hash
-    if origin == "local" and digest and official and digest != official:
+    if not item.url and digest and official and digest != official:
         outcome.notes.append(
-            f"{item.path.name} is not the official {archive.name} ({digest}, official {official}): "
-            "taken, and recorded"
+            f"{item.path.name} differs from the official {archive.name} ({digest}, official "
+            f"{official}): taken, and recorded"
         )
     return {
         "archive": archive.name,
         "part": archive.part,
-        "origin": str(item.path.resolve()) if origin == "local" else archive.urls[0],
+        "origin": item.url or str(item.path.resolve()),
         "hash": digest,
         "official_hash": official,
         "official": None if not (digest and official) else digest == official,
@@ -198,18 +225,35 @@ def _digest(path: Path, archive: Archive) -> str:
         return f"{kind}:{hashlib.file_digest(handle, kind).hexdigest()}"
 
 
+def _replaced(
+    root: Path, folders: Sequence[str], staged: Sequence[tuple[str, Path, dict[str, Any]]]
+) -> list[str]:
+    """The older folders whose files are all in what came now for the same archive.
+
+    The second half of an archive that travels in pieces may come in a later fetch: it joins.
+    """
+    now: dict[str, set[str]] = {}
+    for name, aside, _ in staged:
+        now.setdefault(name.split("/")[1], set()).update(_short_names(aside))
+    return [f for f in folders if _short_names(root / f) <= now.get(f.split("/")[1], set())]
+
+
+def _short_names(folder: Path) -> set[str]:
+    """Files by name and the folder they are in; copies of an archive differ in what is above."""
+    return {"/".join(name.split("/")[-2:]) for name in files_below(folder)}
+
+
 def _publish_staged(
     root: Path,
     dataset: Dataset,
     known: dict[str, Any],
     staged: Sequence[tuple[str, Path, dict[str, Any]]],
 ) -> None:
-    replaced = {entry["archive"] for _, _, entry in staged}
-    stems = {archives.stem(name) for name in replaced}
-    old = [folder for folder in known.get("folders", []) if folder.split("/")[1] in stems]
+    old = _replaced(root, known.get("folders", []), staged)
     folders = [folder for folder in known.get("folders", []) if folder not in old]
-    entries = [e for e in known.get("archives", []) if e["archive"] not in replaced]
+    entries = [e for e in known.get("archives", []) if e.get("folder") not in old]
     for name, aside, entry in staged:
+        entry["folder"] = name
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         aside.rename(root / name)
         folders.append(name)

@@ -4,12 +4,12 @@ one's own.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from segkit.data import tables
 from segkit.data.store import PreparedSet
-from segkit.errors import SegkitError, UsageError
+from segkit.errors import UsageError
 
 KINDS = ("none", "near-duplicates", "tiles", "patient")
 
@@ -29,7 +29,7 @@ def groups_of(prepared: PreparedSet, how: str | None) -> dict[str, str]:
     if how == "patient":
         return merge(_declared(prepared))
     if Path(how).suffix == ".csv":
-        return merge(_table(Path(how)))
+        return merge(_table(Path(how), set(prepared.ids)))
     raise UsageError(
         f"--group is '{how}'", f"allowed: {', '.join(KINDS)}, or a CSV file with columns id, group"
     )
@@ -81,13 +81,19 @@ def _twins(prepared: PreparedSet, kinds: tuple[str, ...]) -> list[tuple[str, str
     return [(twin["one"], twin["other"]) for twin in found if twin["kind"] in kinds]
 
 
-def _table(path: Path) -> list[tuple[str, str]]:
-    """A CSV with columns id and group."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
-    except OSError as error:
-        raise SegkitError(f"{path} cannot be read", error.strerror) from error
-    if not rows or not {"id", "group"} <= set(rows[0]):
-        raise UsageError(f"{path} is no group table", "columns 'id' and 'group' are needed")
-    return _linked([(row["group"], row["id"]) for row in rows if row["group"]])
+def _table(path: Path, known: set[str]) -> list[tuple[str, str]]:
+    """A CSV with columns id and group; a table about other pictures is a mistake."""
+    rows = tables.read_rows(path, ("id", "group"), "group table")
+    named = [(row["group"], row["id"]) for row in rows if row["group"] and row["id"] in known]
+    if not named:
+        example = f"'{rows[0]['id']}', here '{min(known)}'"
+        raise UsageError(f"{path} names no picture of the set", f"its ids look like {example}")
+    return _linked(named)
+
+
+def strangers(how: str | None, known: Iterable[str]) -> list[str]:
+    """The ids of a table of one's own that the set does not hold."""
+    if how is None or Path(how).suffix != ".csv":
+        return []
+    rows = tables.read_rows(Path(how), ("id", "group"), "group table")
+    return sorted({row["id"] for row in rows} - set(known))

@@ -96,6 +96,26 @@ def pixels_from(data: bytes, name: str = "mask") -> Pixels:
     return _decode(data, name, None)[0]
 
 
+def indices_from(data: bytes, name: str = "mask") -> NDArray[np.uint8]:
+    """Class indices (H,W): a palette's numbers as they are stored, grey values otherwise."""
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            if picture.mode in ("1", "P"):
+                return np.array(picture, dtype=np.uint8)
+    except DAMAGED:
+        pass  # the reader below says what is wrong
+    pixels = pixels_from(data, name)
+    if pixels.ndim == 3:
+        colours = pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
+        if np.any(colours != colours[..., :1]):
+            raise SegkitError(f"{name} is a colour picture", "class indices need one channel")
+        pixels = colours[..., 0]
+    highest = int(pixels.max(initial=0))
+    if highest > 255:
+        raise SegkitError(f"{name} holds class index {highest}", "at most 255 are possible")
+    return pixels.astype(np.uint8)
+
+
 def size_of(data: bytes, name: str = "image") -> tuple[int, int]:
     """(H, W) as stored, from the header alone."""
     try:
@@ -259,16 +279,17 @@ def label_map(masks: Sequence[Pixels]) -> NDArray[np.uint16]:
 class Stored(Sequence[Pixels]):
     """Mask files that are decoded when they are looked at, one by one, and not kept."""
 
-    def __init__(self, files: Sequence[bytes], names: Sequence[str]):
-        self.files, self.names = files, names
+    def __init__(self, files: Sequence[bytes], names: Sequence[str], indices: bool = False):
+        self.files, self.names, self.indices = files, names, indices
 
     def __len__(self) -> int:
         return len(self.files)
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, slice):
-            return Stored(self.files[index], self.names[index])
-        return pixels_from(self.files[index], self.names[index])
+            return Stored(self.files[index], self.names[index], self.indices)
+        read = indices_from if self.indices else pixels_from
+        return read(self.files[index], self.names[index])
 
 
 def _union(masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.uint8]:

@@ -7,17 +7,15 @@ they are copied; annotations are drawn into mask files once.
 
 from __future__ import annotations
 
-import csv
 import glob
 import re
-import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from segkit import paths, plugins
-from segkit.data import sources
+from segkit.data import tables
 from segkit.data.pairing import IMAGE_SUFFIXES, Pair, is_junk
 from segkit.errors import SegkitError, UsageError
 
@@ -27,6 +25,7 @@ MASK_WORDS = (
     r"(?:[_\-]?\d+)?$"
 )
 IMAGE_WORDS = r"(?:[_\-. ](?:image|img|rgb|input|sat|orig|original))$"
+IMAGE_PREFIXES = r"^(?:image|img|input|orig|original)[_\-. ]"
 PARTS = {
     "train": "train",
     "training": "train",
@@ -114,14 +113,29 @@ def _match(pictures: Sequence[str], truths: Sequence[str], part: str = "all") ->
     """Pictures with all masks of their key; what is left over stays in the list."""
     keys = {_image_key(name): name for name in pictures}
     if len(keys) < len(pictures):  # the same base name in several folders: the folder joins the id
+        _refuse_twice_in_a_folder(pictures)
         return _match_in_folders(pictures, truths, part)
     masks: dict[str, list[str]] = {}
+    short = _without_prefix(keys)
     for name in truths:
-        masks.setdefault(_mask_key(name, keys), []).append(name)
+        masks.setdefault(_mask_key(name, keys, short), []).append(name)
     return [
         Pair(key, keys.get(key), tuple(masks.get(key, ())), part=part)
         for key in sorted({*keys, *masks})
     ]
+
+
+def _refuse_twice_in_a_folder(pictures: Sequence[str]) -> None:
+    """x.png beside x.jpg: which of them is the picture?"""
+    seen: dict[tuple[Path, str], str] = {}
+    for name in pictures:
+        other = seen.setdefault((Path(name).parent, _image_key(name)), name)
+        if other != name:
+            raise SegkitError(
+                f"two pictures are called '{_image_key(name)}'",
+                f"{other} and {name}",
+                "Narrow the pattern, for example '*.jpg', or use --csv (columns id, image, mask).",
+            )
 
 
 def _match_in_folders(pictures: Sequence[str], truths: Sequence[str], part: str) -> list[Pair]:
@@ -165,9 +179,20 @@ def _image_key(name: str) -> str:
     return re.sub(IMAGE_WORDS, "", Path(name).stem, flags=re.IGNORECASE)
 
 
-def _mask_key(name: str, known: Mapping[str, str]) -> str:
-    """The picture that a mask is named after: as it is, without its suffix word, or a last number
-    taken off.
+def _without_prefix(keys: Iterable[str]) -> dict[str, str]:
+    """Short forms of keys like img_001, as masks called mask_001 have them; none doubtful."""
+    found: dict[str, str] = {}
+    doubtful = set()
+    for key in keys:
+        short = re.sub(IMAGE_PREFIXES, "", key, flags=re.IGNORECASE)
+        if found.setdefault(short, key) != key:
+            doubtful.add(short)
+    return {short: key for short, key in found.items() if short not in doubtful}
+
+
+def _mask_key(name: str, known: Mapping[str, str], shorter: Mapping[str, str]) -> str:
+    """The picture that a mask is named after: as it is, without its prefix or suffix word, or a
+    last number taken off.
     """
     stem = Path(name).stem
     short = re.sub(MASK_WORDS, "", stem, flags=re.IGNORECASE)
@@ -175,10 +200,15 @@ def _mask_key(name: str, known: Mapping[str, str]) -> str:
         stem,
         short,
         re.sub(r"^(?:mask|gt|label|seg)[_\-]", "", stem, flags=re.IGNORECASE),
+        re.sub(r"[_\-]\d+$", "", short),
+        _image_key(short),
     )
-    for key in (*candidates, re.sub(r"[_\-]\d+$", "", short), _image_key(short)):
+    for key in candidates:
         if key in known:
             return key
+    for key in candidates:
+        if key in shorter:
+            return shorter[key]
     return short
 
 
@@ -186,15 +216,29 @@ def from_csv(name: str, table: Path, decode: str = "union") -> Proposal:
     """A CSV with columns image and mask (several masks: `;`), and perhaps id, part, group,
     class.
     """
-    try:
-        with open(table, newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SegkitError(f"{table} cannot be read", str(error)) from error
-    if not rows or not {"image", "mask"} <= set(rows[0]):
-        raise UsageError(f"{table} is no table of pairs", "columns 'image' and 'mask' are needed")
+    rows = tables.read_rows(table, ("image", "mask"), "table of pairs")
     found = [_row(table.parent.resolve(), row, decode) for row in rows]
-    return Proposal(name, tuple(found), origin=f"--csv {table}")
+    twice = sorted({p.id for p in found if sum(q.id == p.id for q in found) > 1})
+    if twice:
+        raise UsageError(
+            f"{table} has {len(twice)} ids twice",
+            f"first '{twice[0]}'",
+            "Give each picture an id of its own in a column 'id'; several masks go in one row, "
+            "separated by ';'.",
+        )
+    absent = [p for p in found if not all(map(_is_there, (p.image, *p.masks)))]
+    notes = (f"files of {len(absent)} rows do not exist, first '{absent[0].id}'",) if absent else ()
+    if len(absent) == len(found):
+        raise UsageError(
+            f"{table} names no file that exists",
+            f"looked for {found[0].image}",
+            "Paths are relative to the table.",
+        )
+    return Proposal(name, tuple(found), origin=f"--csv {table}", notes=notes)
+
+
+def _is_there(name: str | None) -> bool:
+    return name is None or Path(name).is_file()
 
 
 def _row(folder: Path, row: Mapping[str, str], decode: str) -> Pair:
@@ -249,53 +293,3 @@ def _repeats(found: Sequence[Pair]) -> bool:
 def _side(place: Path, names: Sequence[str]) -> list[str]:
     folders = [path for path in place.iterdir() if path.is_dir() and path.name.lower() in names]
     return [file for path in folders for file in _expand(str(path))]
-
-
-def write(proposal: Proposal, copy: bool = False, title: str = "", licence: str = "") -> Path:
-    """Write the import: pairs, drawn masks, then `source.json`, which makes it visible."""
-    check_name(proposal.name)
-    root = paths.raw(proposal.name)
-    root.mkdir(parents=True, exist_ok=True)
-    (root / sources.SOURCE).unlink(missing_ok=True)
-    if proposal.draw:
-        proposal.draw(root)
-    kept = [_copied(pair, root) for pair in proposal.pairs] if copy else list(proposal.pairs)
-    paths.write_json(root / "pairs.json", [asdict(pair) for pair in kept])
-    counts: dict[str, int] = {}
-    for pair in proposal.complete:
-        counts[pair.part] = counts.get(pair.part, 0) + 1
-    value = {
-        "kind": "import",
-        "name": proposal.name,
-        "title": title or proposal.name,
-        "origin": proposal.origin,
-        "classes": list(proposal.classes),
-        "licence": licence,
-        "counts": counts,
-        "archives": [],
-        "folders": [],
-    }
-    return paths.write_json(root / sources.SOURCE, value)
-
-
-def _copied(pair: Pair, root: Path) -> Pair:
-    """The pair with its files inside the raw folder."""
-    safe = re.sub(r"[^\w.\-]+", "_", pair.id)
-
-    def take(name: str, kind: str, number: int) -> str:
-        target = (
-            root
-            / "files"
-            / kind
-            / pair.part
-            / f"{safe}{f'_{number}' if number else ''}{Path(name).suffix}"
-        )
-        if Path(name).is_absolute():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(name, target)
-            return target.relative_to(root).as_posix()
-        return name
-
-    image = take(pair.image, "images", 0) if pair.image else None
-    masks = tuple(take(name, "masks", number) for number, name in enumerate(pair.masks))
-    return replace(pair, image=image, masks=masks)

@@ -51,6 +51,7 @@ def file_jobs(
         full["mask_resize"],
         full.get("classes") == "binary" and len(dataset.classes) > 2,
         full["instances"] == "yes",
+        len(dataset.classes),
     )
     plan = _plan(dataset, size, resize, variant, options)
     plan["files"] = [[pair.id, pair.part, *_stamps(root, pair)] for pair in pairs]

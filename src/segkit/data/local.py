@@ -24,6 +24,7 @@ class Taken:
     archive: Archive
     path: Path
     files: tuple[str, ...] = ()  # of a folder: the files to take, relative to it
+    url: str = ""  # where it was downloaded; empty: it was here
     within: str = ""  # of a file that holds several official archives: the folder that is this one
 
     @property
@@ -40,11 +41,12 @@ def find(dataset: Dataset, places: Sequence[Path]) -> list[Taken]:
     for place in places:
         if not place.exists():
             raise UsageError(f"--from {place} does not exist")
+    for place in _packed_first(places):
         packed = _packed_below(place)
         for path in packed:
             taken += _archives_of(path, dataset)
         if place.is_dir():
-            here = {item.archive.name for item in taken}
+            here = {item.archive.name for item in taken}  # packed somewhere: its tree is a copy
             taken += _trees(dataset, place, here)
     if not taken:
         raise SegkitError(
@@ -53,6 +55,11 @@ def find(dataset: Dataset, places: Sequence[Path]) -> list[Taken]:
             f"See: segkit data info {dataset.name}",
         )
     return taken
+
+
+def _packed_first(places: Sequence[Path]) -> list[Path]:
+    """Archives before folders, so that an unpacked copy beside its archive is not taken too."""
+    return sorted(places, key=lambda place: place.is_dir())
 
 
 def _packed_below(place: Path) -> list[Path]:

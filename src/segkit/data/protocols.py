@@ -34,6 +34,7 @@ class Rule:
     by_class: bool = False  # each class is cut apart, then merged
     val: float = 0.0  # share of the training side that validates
     val_count: tuple[int, int] | None = None  # (numerator, denominator) of n, rounded up
+    keeps_groups: bool = False  # the validation part is our own cut, and tears no group
     total: int | None = None  # pictures that the source had in its pool
 
 
@@ -62,7 +63,7 @@ class Protocol:
         return asdict(self)
 
 
-OFFICIAL = Rule("official", val=0.1)
+OFFICIAL = Rule("official", val=0.1, keeps_groups=True)
 OFFICIAL_AS_PUBLISHED = Rule("official")
 _EGE = (
     "MALUNet (BIBM 2022) and EGE-UNet (MICCAI 2023): one random split, its id list was never "

@@ -29,6 +29,7 @@ class Settings:
     mask_resize: str = "nearest"
     binary: bool = False  # several classes are taken as one foreground
     instances: bool = False
+    classes: int = 256  # masks with a higher index are kept out
 
 
 @dataclass(frozen=True)
@@ -70,8 +71,11 @@ def _read(pair: Pair, root: Path, settings: Settings) -> Read:
     assert pair.image is not None
     image_bytes = (root / pair.image).read_bytes()
     mask_bytes = [(root / file).read_bytes() for file in pair.masks]
-    stored = images.Stored(mask_bytes, pair.masks)
+    stored = images.Stored(mask_bytes, pair.masks, indices=pair.decode == "classes")
     mask = images.decoder(pair.decode)(stored)
+    if int(mask.max(initial=0)) >= settings.classes:
+        text = f"class index {mask.max()}, the set has {settings.classes} classes from 0"
+        return Read(_kept_out(pair, "unknown-class", text), None)
     least = (settings.size[0] * REDUCE, settings.size[1] * REDUCE)
     picture = images.image_from(image_bytes, match=mask.shape, at_least=least, name=pair.image)
     size = images.size_of(image_bytes, pair.image)

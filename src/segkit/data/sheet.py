@@ -101,10 +101,15 @@ def _with_caption(image: Pixels, text: str) -> Pixels:
     return np.pad(framed, ((1, 1), (1, 1), (0, 0)), constant_values=24)
 
 
+def check_name(path: Path) -> None:
+    """Before any work: whether a sheet can have this name."""
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise UsageError(f"{path} cannot be a sheet", "a .png or .jpg file is expected")
+
+
 def _save(picture: Pixels, path: Path) -> None:
+    check_name(path)
     suffix = path.suffix.lower()
-    if suffix not in (".png", ".jpg", ".jpeg"):
-        raise UsageError(f"--out {path}", "a .png or .jpg file is expected")
     done, data = cv2.imencode(suffix, picture[..., ::-1])
     assert done
     with paths.replacing(path) as temporary:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import Any
 
 from segkit import paths
+from segkit.data import tables
 from segkit.data.splittypes import Fold, Split
 from segkit.data.store import PreparedSet
 from segkit.errors import SegkitError, UsageError
@@ -34,23 +34,30 @@ def _from_json(path: Path, value: Any, prepared: PreparedSet | None) -> Split:
     if not isinstance(value, dict):
         raise SegkitError(f"{path} is no split", "a JSON object is expected")
     folds = value.get("folds") or [value]
+    if not isinstance(folds, list):
+        raise SegkitError(f"{path} is no split", "'folds' must be a list")
     made = [_fold(path, fold) for fold in folds]
-    dataset = value.get("dataset", "")
-    notes = tuple(value.get("notes", ()))
+    dataset = str(value.get("dataset") or "")
+    written = value.get("notes")
+    notes = tuple(str(note) for note in written) if isinstance(written, list) else ()
     if prepared is not None and dataset and dataset != prepared.name:
         notes = (*notes, f"written for {dataset}, used on {prepared.name}")
     return Split(
         str(value.get("rule") or "file"),
-        value.get("seed"),
+        _whole(value.get("seed")),
         tuple(made),
         str(value.get("source") or path.name),
         notes,
         str(value.get("hash") or paths.short_hash([fold.__dict__ for fold in made], 16)),
         dataset,
         str(value.get("selection") or "val"),
-        int(value.get("torn") or 0),
+        _whole(value.get("torn")) or 0,
         str(value.get("group") or ""),
     )
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) else None
 
 
 def _fold(path: Path, value: Any) -> Fold:
@@ -66,12 +73,7 @@ def _fold(path: Path, value: Any) -> Fold:
 
 
 def _from_csv(path: Path) -> Split:
-    with open(path, newline="", encoding="utf-8-sig") as handle:
-        rows = list(csv.DictReader(handle))
-    if not rows or not {"id", "part"} <= set(rows[0]):
-        raise UsageError(
-            f"{path} is no split", "columns 'id' and 'part' (and perhaps 'fold') are needed"
-        )
+    rows = tables.read_rows(path, ("id", "part"), "split")
     strange = sorted({row["part"] for row in rows} - set(PARTS))
     if strange:
         raise UsageError(f"{path}: part is '{strange[0]}'", f"allowed: {', '.join(PARTS)}")
@@ -87,8 +89,15 @@ def _from_folder(path: Path) -> Split:
     lists = []
     for part in PARTS:
         file = path / f"{part}.txt"
-        lines = file.read_text(encoding="utf-8").split("\n") if file.is_file() else []
+        lines = _lines(file) if file.is_file() else []
         lists.append(tuple(line.strip() for line in lines if line.strip()))
     if not any(lists):
         raise UsageError(f"{path} holds no split", "train.txt, val.txt or test.txt are expected")
     return Split("file", None, (Fold(*lists),), path.name)
+
+
+def _lines(file: Path) -> list[str]:
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise SegkitError(f"{file} cannot be read", "it is not UTF-8 text") from error

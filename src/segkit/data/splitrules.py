@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from segkit.data import sources
 from segkit.data.dealing import deal, proportional, shuffled, spread
 from segkit.data.protocols import Protocol, Rule, describe
 from segkit.data.splittypes import Fold, Split
@@ -180,7 +181,8 @@ class Ask:
             return _cyclic(ordered, rule)
         counts = list(rule.numbers)
         if rule.kind == "ratio" or sum(counts) != len(pool):
-            counts = proportional(len(pool), rule.numbers)
+            share = _test_rounded_up if rule.test_first else proportional
+            counts = share(len(pool), rule.numbers)
         if rule.test_first:
             parts = _cut(ordered, [counts[-1], *counts[:-1]])
             parts = [*parts[1:], parts[0]]
@@ -193,16 +195,30 @@ class Ask:
     def _official(self, rule: Rule) -> Fold:
         train, val, test = (self._pool((part,)) for part in ("train", "val", "test"))
         if not train or not test:
-            here = ", ".join(sorted({item["part"] for item in self.prepared.items}))
-            raise SegkitError(
-                f"{self.prepared.name} has no official training and test part here",
-                f"prepared: {here}",
-                "Fetch the missing part (segkit data fetch --parts train,val,test), or use "
-                "--split 7:3.",
-            )
+            raise self._no_official_parts()
         if val or not rule.val:
             return _fold_of([train, val, test])
-        return self._with_validation(train, test, 0, plain=True, share=rule.val)
+        return self._with_validation(train, test, 0, plain=not rule.keeps_groups, share=rule.val)
+
+    def _no_official_parts(self) -> SegkitError:
+        here = {item["part"] for item in self.prepared.items}
+        name = self.prepared.name
+        known = sources.dataset(name).archives if name in sources.all_names() else ()
+        published = {archive.part for archive in known}
+        if not {"train", "test"} <= published:
+            return UsageError(
+                f"{name} has no official training and test part",
+                "its publisher gives one list"
+                if published
+                else f"prepared: {', '.join(sorted(here))}",
+                "Use --split 7:3 or --folds 5.",
+            )
+        missing = ",".join(sorted({"train", "test"} - here))
+        return SegkitError(
+            f"{name} has no official training and test part here",
+            f"prepared: {', '.join(sorted(here))}",
+            f"Use --split 7:3, or: segkit data fetch {name} --parts {missing}",
+        )
 
     def _split(
         self,
@@ -237,6 +253,12 @@ def _cut(ids: Sequence[str], counts: Sequence[int]) -> list[list[str]]:
         parts.append(list(ids[start : start + count]))
         start += count
     return parts
+
+
+def _test_rounded_up(total: int, shares: Sequence[int]) -> list[int]:
+    """As scikit-learn's `train_test_split` does, which the works that test first have used."""
+    test = -(-total * shares[-1] // sum(shares))
+    return [*proportional(total - test, shares[:-1]), test]
 
 
 def _slices(lists: Sequence[Sequence[str]], folds: int, tail: str) -> list[list[str]]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from segkit import paths
-from segkit.data.groups import clusters, groups_of
+from segkit.data.groups import clusters, groups_of, strangers
 from segkit.data.protocols import PROTOCOLS
 from segkit.data.protocols import protocol as find_protocol
 from segkit.data.splitrules import Ask
@@ -20,6 +20,7 @@ from segkit.data.store import PreparedSet
 from segkit.errors import SegkitError, UsageError
 from segkit.recipe import DataRecipe
 
+TORN = "groups of copies or neighbours lie on both sides of the split"
 __all__ = ["PROTOCOLS", "Fold", "Split", "load_split", "make_split", "save_split", "split_for"]
 
 
@@ -64,6 +65,10 @@ def make_split(
     _among("--order", order, ("seeded", "id", "name"))
     _among("--stratify", stratify, ("auto", "class", "area", "none"))
     _among("--tail", tail, ("spread", "train"))
+    whole = "--split-file" if split_file is not None else ""
+    if not whole and folds is None and split in (None, "official"):
+        whole = f"protocol '{protocol or 'official'}'"
+    _refuse_unused(whole, folds, order, stratify, tail)
     groups = groups_of(prepared, group)
     ask = Ask(prepared, seed, groups, _strata(prepared, stratify), order, tail)
     if split_file is not None:
@@ -78,7 +83,26 @@ def make_split(
         made = ask.published(PROTOCOLS["official"])
     else:
         made = ask.holdout("7:3")
-    return _checked(made, prepared, groups, group, strict)
+    notes = _left_out(made, prepared) if split_file is not None else ()
+    return _checked(made, prepared, groups, group, strict, notes)
+
+
+def _refuse_unused(whole: str, folds: int | None, order: str, stratify: str, tail: str) -> None:
+    """Options that the asked kind of split would ignore. `whole`: what is taken as it is."""
+    given = {"--order": order != "seeded", "--stratify": stratify != "auto"}
+    named = [flag for flag, is_given in {**given, "--tail": tail != "spread"}.items() if is_given]
+    if whole and named:
+        raise UsageError(
+            f"{named[0]} has no meaning here",
+            f"{whole} is taken as it is",
+            f"Leave {named[0]} out.",
+        )
+    if tail != "spread" and (folds is None or order == "seeded"):
+        raise UsageError("--tail has no meaning here", "it is for --folds with --order id or name")
+    if stratify == "area" and order != "seeded":
+        raise UsageError(
+            "--stratify area contradicts --order", "sorted slices can keep classes only"
+        )
 
 
 def _among(flag: str, value: str, allowed: tuple[str, ...]) -> None:
@@ -102,24 +126,43 @@ def _strata(prepared: PreparedSet, how: str) -> dict[str, str]:
 
 
 def _checked(
-    made: Split, prepared: PreparedSet, groups: Mapping[str, str], group: str | None, strict: bool
+    made: Split,
+    prepared: PreparedSet,
+    groups: Mapping[str, str],
+    group: str | None,
+    strict: bool,
+    more: Sequence[str] = (),
 ) -> Split:
     """Disjoint, known ids; count what is torn apart; hash."""
     known = set(prepared.ids)
     for index, fold in enumerate(made.folds):
         _check_fold(index, fold, known)
     torn = _torn(made.folds, clusters(prepared, groups))
-    notes = made.notes
+    kept = (note for note in made.notes if not note.endswith(TORN))  # a file's own count
+    notes = (*kept, *more, *_strangers(prepared, group))
     if torn:
-        text = f"{torn} groups of copies or neighbours lie on both sides of the split"
+        text = f"{torn} {TORN}"
         if strict:
             raise SegkitError(
                 text, f"rule '{made.rule}'", f"See: segkit data leaks {prepared.name}"
             )
         notes = (*notes, text)
-    kept = {"group": group or "known groups and duplicates", "torn": torn, "notes": notes}
+    facts = {"group": group or "known groups and duplicates", "torn": torn, "notes": notes}
     value = {"rule": made.rule, "seed": made.seed, "folds": made.to_json()["folds"]}
-    return Split(**{**made.__dict__, **kept, "hash": paths.short_hash(value, 16)})
+    return Split(**{**made.__dict__, **facts, "hash": paths.short_hash(value, 16)})
+
+
+def _left_out(made: Split, prepared: PreparedSet) -> tuple[str, ...]:
+    """Pictures of the set that a split of one's own does not name."""
+    used = {name for fold in made.folds for part in fold.__dict__.values() for name in part}
+    if used >= set(prepared.ids):
+        return ()
+    return (f"the file names {len(used)} of {len(prepared.ids)} pictures; the others are not used",)
+
+
+def _strangers(prepared: PreparedSet, group: str | None) -> list[str]:
+    names = strangers(group, prepared.ids)
+    return [f"{len(names)} ids of {group} are not in the set, first '{names[0]}'"] if names else []
 
 
 def _check_fold(index: int, fold: Fold, known: set[str]) -> None:

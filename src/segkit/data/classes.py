@@ -1,0 +1,48 @@
+"""Which class indices the masks of an import hold, and what the classes are called."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from segkit.data import images
+from segkit.data.imports import Proposal
+from segkit.errors import SegkitError, UsageError
+
+IGNORE = 255  # what many sets write where nobody decided
+
+
+def with_classes(proposal: Proposal, names: Sequence[str] = ()) -> Proposal:
+    """The proposal with a name for each class index; without `names` they are numbered."""
+    if not any(pair.decode == "classes" for pair in proposal.pairs):
+        if names:
+            raise UsageError("--classes has no meaning here", "it is for --decode classes")
+        return proposal
+    found = _indices(proposal)
+    highest = max((index for index in found if index != IGNORE), default=0)
+    if found <= {0, IGNORE}:
+        what = "the masks hold 0 and 255 only" if found else "no mask can be read"
+        raise UsageError(what, "these are binary masks, not class indices", "Use --decode union.")
+    if names and highest >= len(names):
+        listing = f"{len(names)} names are given, background included"
+        raise UsageError(f"--classes: the masks hold class index {highest}", listing)
+    numbered = ("background", *(f"class {k}" for k in range(1, highest + 1)))
+    notes = list(proposal.notes)
+    if IGNORE in found:
+        notes.append("some masks hold 255, which is no class: their pictures will be kept out")
+    return replace(proposal, classes=tuple(names) or numbered, notes=tuple(notes))
+
+
+def _indices(proposal: Proposal) -> set[int]:
+    found: set[int] = set()
+    for pair in proposal.complete:
+        for file in pair.masks:
+            try:
+                pixels = images.indices_from(Path(file).read_bytes(), file)
+            except (SegkitError, OSError):
+                continue  # prepare lists it by id
+            found.update(np.flatnonzero(np.bincount(pixels.ravel())).tolist())
+    return found
