@@ -174,10 +174,16 @@ def _manifest(
         "licence": dataset.licence,
         "citation": dataset.citation,
         "page": dataset.page,
-        "source": (sources.source(dataset.name) or {}).get("archives", []),
+        "source": _archives(dataset.name),
         "problems": problems,
         "items": [{k: v for k, v in item.items() if k not in hidden} for item in kept],
     }
+
+
+def _archives(name: str) -> list[dict[str, Any]]:
+    """Where the files are from; not the folder they were put in, which depends on what was there."""
+    known = (sources.source(name) or {}).get("archives", [])
+    return [{key: value for key, value in entry.items() if key != "folder"} for entry in known]
 
 
 def _counts(dataset: Dataset, kept: list[dict[str, Any]]) -> dict[str, dict[str, int | None]]:
