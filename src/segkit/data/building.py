@@ -181,7 +181,7 @@ def _manifest(
 
 
 def _archives(name: str) -> list[dict[str, Any]]:
-    """Where the files are from; not the folder they were put in, which depends on what was there."""
+    """Where the files are from; not their folder here, which depends on what was there before."""
     known = (sources.source(name) or {}).get("archives", [])
     return [{key: value for key, value in entry.items() if key != "folder"} for entry in known]
 
