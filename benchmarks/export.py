@@ -2,9 +2,12 @@
 
     python benchmarks/export.py unet qtseg vmpanet --rounds 9
 
-A network that scans is timed in eager mode on the backends `torch` and `native`. Before any timing
-the file has passed the parity gate. Figures are CPU milliseconds of one picture at the network's
-own size; the ratio is eager / ONNX Runtime, above 1 where the file is faster.
+A network that scans is timed in eager mode on the backends `torch` and `native`. The others are
+timed twice: as segkit runs them, and `as written`, every formula literally as in the paper (for
+QTSeg the plain reference): a reader's own PyTorch. Before any timing the file
+has passed the parity gate, and all ways give the same logits. Figures are CPU milliseconds of one
+picture at the network's own size; the ratio is eager / ONNX Runtime, above 1 where the file is
+faster.
 """
 
 from __future__ import annotations
@@ -17,9 +20,11 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
+import reference_qtseg
 import torch
 from rows import row
 
@@ -29,6 +34,8 @@ from segkit.engine.export import export
 from segkit.engine.export_gate import BOUNDS, drawing
 from segkit.engine.export_subject import find_subject
 from segkit.engine.onnx_runtime import OnnxSegmenter
+from segkit.nn.formulas import force
+from segkit_qtseg.layout import LAYOUTS
 
 
 def main() -> None:
@@ -65,6 +72,12 @@ def bench(name: str, rounds: int, threads: int, files: Path | None) -> None:
     ways: dict[str, Callable[[], object]] = {"onnxruntime": lambda: segmenter.logits(inputs)}
     for backend in ("torch", "native") if scans else (None,):
         ways[f"eager {backend or ''}".strip()] = eager(subject.network, tensor, backend)
+    if not scans:
+        ways["eager as written"] = as_written(name, subject.network, tensor)
+        difference = max(
+            difference, np.abs(np.asarray(ways["eager as written"]()) - expected).max()
+        )
+        assert difference <= (bound or 0), f"{name} as written differs by {difference}"
     report(name, subject.size, medians(ways, rounds), float(difference))
 
 
@@ -75,6 +88,20 @@ def eager(
 
     def run() -> object:
         with ops.using_backend(backend), torch.inference_mode():
+            return network(tensor)
+
+    return run
+
+
+def as_written(name: str, network: torch.nn.Module, tensor: torch.Tensor) -> Callable[[], Any]:
+    """Plain PyTorch with the same weights."""
+    if name == "qtseg":
+        plain = reference_qtseg.Reference().eval()
+        plain.load_state_dict(LAYOUTS["original"].to_original(network.state_dict()))
+        network = plain
+
+    def run() -> Any:
+        with force("written"), torch.inference_mode():
             return network(tensor)
 
     return run
@@ -98,7 +125,7 @@ def report(name: str, size: tuple[int, int], found: dict[str, float], difference
     print(f"{name} {size[0]}x{size[1]} float32, largest difference {difference:.1e}")
     for way, milliseconds in found.items():
         ratio = milliseconds / found["onnxruntime"]
-        print(f"  {way:<14} {milliseconds:9.1f} ms   {ratio:5.2f}")
+        print(f"  {way:<16} {milliseconds:9.1f} ms   {ratio:5.2f}")
         if way != "onnxruntime":
             what = f"exported {name} {size[0]}×{size[1]} in ONNX Runtime"
             row(what, found["onnxruntime"], way, milliseconds, "ms CPU")
