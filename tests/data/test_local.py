@@ -183,3 +183,16 @@ def test_what_a_killed_fetch_left_is_cleared(
     archive = make.pack(tmp_path / "Dataset_BUSI.zip", make.busi_members(1, 1))
     fetch_local(sources.dataset("busi"), [archive], [], Network())
     assert not stale.exists()
+
+
+def test_one_half_packed_and_one_unpacked(
+    home: Path, tmp_path: Path, make: SimpleNamespace
+) -> None:
+    members = list(make.busi_members(4, 0).items())
+    first = make.pack(tmp_path / "Dataset_BUSI.part1of2.zip", dict(members[:4]))
+    for name, data in members[4:]:
+        target = tmp_path / "tree" / name.replace("Dataset_BUSI_with_GT", "Dataset_BUSI")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(data)
+    fetch_local(sources.dataset("busi"), [tmp_path / "tree", first], [], Network())
+    assert len(open_prepared(prepare("busi", (32, 32)))) == 4

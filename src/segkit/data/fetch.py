@@ -234,13 +234,12 @@ def _replaced(
     """
     now: dict[str, set[str]] = {}
     for name, aside, _ in staged:
-        now.setdefault(name.split("/")[1], set()).update(_short_names(aside))
-    return [f for f in folders if _short_names(root / f) <= now.get(f.split("/")[1], set())]
+        now.setdefault(name.split("/")[1], set()).update(_held(aside))
+    return [f for f in folders if _held(root / f) <= now.get(f.split("/")[1], set())]
 
 
-def _short_names(folder: Path) -> set[str]:
-    """Files by name and the folder they are in; copies of an archive differ in what is above."""
-    return {"/".join(name.split("/")[-2:]) for name in files_below(folder)}
+def _held(folder: Path) -> set[str]:
+    return local.short_names(files_below(folder))
 
 
 def _publish_staged(

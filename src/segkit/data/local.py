@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from segkit.api import Archive, Dataset
@@ -46,8 +47,7 @@ def find(dataset: Dataset, places: Sequence[Path]) -> list[Taken]:
         for path in packed:
             taken += _archives_of(path, dataset)
         if place.is_dir():
-            here = {item.archive.name for item in taken}  # packed somewhere: its tree is a copy
-            taken += _trees(dataset, place, here)
+            taken += _trees(dataset, place, taken)
     if not taken:
         raise SegkitError(
             f"nothing of {dataset.name} was found in {', '.join(map(str, places))}",
@@ -100,17 +100,25 @@ def _count(archive: Archive, names: Iterable[str]) -> int:
     return sum(1 for name in names if wanted.search(name))
 
 
-def _trees(dataset: Dataset, place: Path, here: set[str]) -> list[Taken]:
-    """Unpacked archives below a folder: by the official folder names, else everything that fits."""
+def short_names(names: Iterable[str]) -> set[str]:
+    """Files by name and the folder they are in; copies of an archive differ in what is above."""
+    return {"/".join(name.split("/")[-2:]) for name in names}
+
+
+def _trees(dataset: Dataset, place: Path, here: Sequence[Taken]) -> list[Taken]:
+    """Unpacked archives below a folder: by the official folder names, else everything that fits.
+
+    A tree of which an archive holds every file is its unpacked copy, and not taken too.
+    """
     names = [n for n in files_below(place) if not archives.is_archive(Path(n))]
+    packed = [item for item in here if not item.files]
     taken = []
     for archive in dataset.archives:
-        if archive.name in here:
-            continue
         wanted = archives.stem(archive.name).lower()
         mine = [n for n in names if wanted in f"{place.name}/{n}".lower().split("/")[:-1]]
         mine = [n for n in mine if re.search(archive.members, n, re.IGNORECASE)]
-        if mine:
+        mine_too = [archives.names(i.path) for i in packed if i.archive.name == archive.name]
+        if mine and not short_names(mine) <= short_names(chain.from_iterable(mine_too)):
             taken.append(Taken(archive, place, tuple(mine)))
     if taken or here:
         return taken

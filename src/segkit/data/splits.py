@@ -66,7 +66,8 @@ def make_split(
     _among("--stratify", stratify, ("auto", "class", "area", "none"))
     _among("--tail", tail, ("spread", "train"))
     whole = "--split-file" if split_file is not None else ""
-    if not whole and folds is None and split in (None, "official"):
+    published = protocol or split == "official" or _has_official_test(prepared)
+    if not whole and folds is None and split in (None, "official") and published:
         whole = f"protocol '{protocol or 'official'}'"
     _refuse_unused(whole, folds, order, stratify, tail)
     groups = groups_of(prepared, group)
