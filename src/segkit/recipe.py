@@ -18,9 +18,13 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from segkit.errors import UsageError, nearest
+from segkit.limits import MAX_SEED
 
 # what a validation measures, and train.select adds up; a loss counts negative
 FIGURES = ("loss", "dice_image", "iou_image", "dice_pooled", "iou_pooled", "dice_soft")
+
+
+SEEDS = f"0 to {MAX_SEED}"
 
 
 def _require(holds: bool, rule: str) -> None:
@@ -51,6 +55,7 @@ class DataRecipe:
         _require(min(self.size) >= 1, f"size is {self.size}: both sides must be positive")
         _require(self.folds is None or self.folds >= 2, f"folds is {self.folds}: at least 2")
         ways = [way for way in (self.split, self.folds, self.split_file) if way is not None]
+        _require(0 <= self.split_seed <= MAX_SEED, f"split_seed is {self.split_seed}: {SEEDS}")
         _require(len(ways) <= 1, "split, folds and split_file exclude one another")
 
 
@@ -72,6 +77,9 @@ class OptimRecipe:
 
     def __post_init__(self) -> None:
         _require(self.lr > 0, f"lr is {self.lr}: it must be positive")
+        _require(self.weight_decay >= 0, f"weight_decay is {self.weight_decay}: not below 0")
+        _require(0 <= self.momentum < 1, f"momentum is {self.momentum}: from 0 to below 1")
+        _require(all(0 <= b < 1 for b in self.betas), f"betas are {self.betas}: 0 to below 1")
         _require(self.accumulate >= 1, f"accumulate is {self.accumulate}: at least 1")
         _require(self.clip is None or self.clip > 0, f"clip is {self.clip}: it must be positive")
         _require(self.ema is None or 0 < self.ema < 1, f"ema is {self.ema}: between 0 and 1")
@@ -161,6 +169,10 @@ class TrainRecipe:
             _require(value is None or value >= 1, f"{name} is {value}: at least 1")
         strangers = [part for part in self.select.split("+") if part.strip() not in FIGURES]
         _require(not strangers, f"select is '{self.select}', a sum of: {', '.join(FIGURES)}")
+        _require(0 <= self.seed <= MAX_SEED, f"seed is {self.seed}: {SEEDS}")
+        _require(self.freeze_epochs >= 0, f"freeze_epochs is {self.freeze_epochs}: not below 0")
+        pause = self.save_minutes
+        _require(pause is None or pause > 0, f"save_minutes is {pause}: it must be positive")
         _require(not self.freeze_epochs or bool(self.freeze), "freeze_epochs needs freeze")
 
 

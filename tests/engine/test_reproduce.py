@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from segkit import paths, plugins
-from segkit.cli.reproduce import command
+from segkit.cli.reproduce import _seconds, command
 from segkit.data.protocols import PROTOCOLS
 from segkit.engine import cards, reproduce
 from segkit.engine.cards import Card, Printed
@@ -146,6 +146,12 @@ def test_a_budget_sets_the_epochs(small_card, tmp_path):
     texts = [event["text"] for event in events if event["event"] == "note"]
     assert any("budget 0 s: 1 of 24 epochs on 1 fold" in text for text in texts)
     assert sum(event["event"] == "epoch" for event in events) == 1
+
+
+def test_no_time_is_no_budget():
+    with pytest.raises(UsageError, match="--budget is 0m"):
+        _seconds("0m")
+    assert _seconds("1.5h") == 5400
 
 
 def test_folds_can_be_trained_side_by_side(small_card, tmp_path, monkeypatch):

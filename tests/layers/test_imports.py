@@ -24,6 +24,7 @@ LEVELS = {
     "paths": 2,
     "api": 1,
     "errors": 1,
+    "limits": 1,
 }
 FOR_PLUGINS = {"api", "errors", "nn", "ops"}  # errors: what a network refuses, it refuses in words
 KERNELS_TOO = {"native"}  # a backend speaks to the C library

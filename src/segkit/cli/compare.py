@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from segkit.cli import _console
-from segkit.cli.limits import MAX_SEED
+from segkit.limits import MAX_SEED
 
 
 def command(

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 import typer
 
 from segkit.cli import _console as console
-from segkit.cli.limits import MAX_SEED
 from segkit.cli.sizes import parse_size
 from segkit.errors import UsageError, unknown
+from segkit.limits import MAX_SEED
 
 Name = Annotated[str, typer.Argument(help="A dataset: segkit data list.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]

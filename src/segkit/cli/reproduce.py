@@ -82,7 +82,10 @@ def _seconds(text: str | None) -> float | None:
     match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text)
     if not match:
         raise UsageError(f"--budget {text!r} is not understood", "write 90s, 20m or 2h")
-    return float(match[1]) * UNITS[match[2]]
+    seconds = float(match[1]) * UNITS[match[2]]
+    if seconds == 0:
+        raise UsageError(f"--budget is {text}", "some time is needed")
+    return seconds
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

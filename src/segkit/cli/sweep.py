@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segkit.cli import _console as console
-from segkit.cli.limits import MAX_SEED
 from segkit.errors import UsageError
+from segkit.limits import MAX_SEED
 
 if TYPE_CHECKING:
     from segkit.engine.studies import Point

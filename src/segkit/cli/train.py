@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segkit import plugins
-from segkit.cli.limits import MAX_SEED
 from segkit.errors import UsageError
+from segkit.limits import MAX_SEED
 
 if TYPE_CHECKING:
     from segkit.engine.request import Request

@@ -1,0 +1,3 @@
+"""Bounds that recipes and options share. Stdlib only, and light: option parsers import it."""
+
+MAX_SEED = 2**31 - 1  # numpy's generators take 32 bits, and folds count on from the seed
