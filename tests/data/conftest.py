@@ -11,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from loopback import host
 from PIL import Image
+
+__all__ = ["host"]  # a fixture
 
 
 @pytest.fixture
