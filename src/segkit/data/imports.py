@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import glob
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -218,7 +219,7 @@ def from_csv(name: str, table: Path, decode: str = "union") -> Proposal:
     """
     rows = tables.read_rows(table, ("image", "mask"), "table of pairs")
     found = [_row(table.parent.resolve(), row, decode) for row in rows]
-    twice = sorted({p.id for p in found if sum(q.id == p.id for q in found) > 1})
+    twice = sorted(_twice(found))
     if twice:
         raise UsageError(
             f"{table} has {len(twice)} ids twice",
@@ -273,9 +274,7 @@ def from_parts(name: str, folder: Path, decode: str = "union") -> Proposal:
             f"{folder} is no train/val tree",
             "expected train/images, train/masks, val/images, val/masks",
         )
-    twice = (
-        {p.id for p in found if sum(q.id == p.id for q in found) > 1} if _repeats(found) else set()
-    )
+    twice = _twice(found)
     named = [
         replace(p, id=f"{p.part}/{p.id}" if p.id in twice else p.id, decode=decode) for p in found
     ]
@@ -286,8 +285,8 @@ def from_parts(name: str, folder: Path, decode: str = "union") -> Proposal:
     return Proposal(name, tuple(named), origin=str(folder), notes=(note,))
 
 
-def _repeats(found: Sequence[Pair]) -> bool:
-    return len({pair.id for pair in found}) < len(found)
+def _twice(found: Sequence[Pair]) -> set[str]:
+    return {name for name, count in Counter(pair.id for pair in found).items() if count > 1}
 
 
 def _side(place: Path, names: Sequence[str]) -> list[str]:
