@@ -127,6 +127,20 @@ def test_classes_are_counted_and_255_is_none(
     assert (problem["id"], problem["kind"], problem["kept"]) == ("b", "unknown-class", False)
 
 
+def test_undecided_pixels_may_be_background(
+    home: Path, tmp_path: Path, make: SimpleNamespace
+) -> None:
+    save(tmp_path / "img/a.png", make.encode(make.texture(1)))
+    values = bands(2)
+    values[0] = 255
+    indexed(tmp_path / "msk/a.png", values)
+    found = imports.from_globs("x", str(tmp_path / "img"), str(tmp_path / "msk"), "classes_void")
+    found = with_classes(found)
+    assert (found.classes, found.notes) == (("background", "class 1", "class 2"), ())
+    importing.write(found)
+    assert np.array_equal(opened("x").masks[0], bands(2))
+
+
 @pytest.mark.parametrize(
     ("values", "message"),
     [

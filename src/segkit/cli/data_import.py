@@ -35,7 +35,8 @@ def import_(
         Path | None, typer.Option("--from", help="The folder or file of --layout.")
     ] = None,
     decode: Annotated[
-        str, typer.Option(help="Masks are: union (binary), classes, half_max.")
+        str,
+        typer.Option(help="union (binary), classes, classes_void (255 is background), half_max."),
     ] = "union",
     classes: Annotated[
         str, typer.Option(help="Names of class indices 0, 1, …, with --decode classes.")
@@ -95,9 +96,10 @@ def _proposal(
     decode: str,
 ) -> Any:
     from segkit.data import annotations, imports
+    from segkit.data.images import RULES as rules
 
-    if decode not in ("union", "classes", "half_max"):
-        raise UsageError(f"--decode is '{decode}'", "allowed: union, classes, half_max")
+    if decode not in rules:
+        raise UsageError(f"--decode is '{decode}'", f"allowed: {', '.join(rules)}")
     if table is not None:
         return imports.from_csv(name, table, decode)
     if not layout:

@@ -12,18 +12,17 @@ from segkit.data import images
 from segkit.data.imports import Proposal
 from segkit.errors import SegkitError, UsageError
 
-IGNORE = 255  # what many sets write where nobody decided
-
 
 def with_classes(proposal: Proposal, names: Sequence[str] = ()) -> Proposal:
     """The proposal with a name for each class index; without `names` they are numbered."""
-    if not any(pair.decode == "classes" for pair in proposal.pairs):
+    rules = {pair.decode for pair in proposal.pairs}
+    if not rules & set(images.INDEXED):
         if names:
             raise UsageError("--classes has no meaning here", "it is for --decode classes")
         return proposal
     found = _indices(proposal)
-    highest = max((index for index in found if index != IGNORE), default=0)
-    if found <= {0, IGNORE}:
+    highest = max((index for index in found if index != images.VOID), default=0)
+    if found <= {0, images.VOID}:
         what = "the masks hold 0 and 255 only" if found else "no mask can be read"
         raise UsageError(what, "these are binary masks, not class indices", "Use --decode union.")
     if names and highest >= len(names):
@@ -31,8 +30,11 @@ def with_classes(proposal: Proposal, names: Sequence[str] = ()) -> Proposal:
         raise UsageError(f"--classes: the masks hold class index {highest}", listing)
     numbered = ("background", *(f"class {k}" for k in range(1, highest + 1)))
     notes = list(proposal.notes)
-    if IGNORE in found:
-        notes.append("some masks hold 255, which is no class: their pictures will be kept out")
+    if images.VOID in found and "classes" in rules:
+        notes.append(
+            "some masks hold 255, which is no class: their pictures will be kept out "
+            "(--decode classes_void takes 255 for background)"
+        )
     return replace(proposal, classes=tuple(names) or numbered, notes=tuple(notes))
 
 

@@ -42,6 +42,7 @@ DAMAGED = (
     Image.DecompressionBombError,
 )
 MAX_PIXELS = 400_000_000
+VOID = 255  # what many sets of class indices write where nobody decided
 warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd metadata is no news to anybody
 Image.MAX_IMAGE_PIXELS = None  # the limit above is ours; Pillow's would warn on ordinary slides
 TURNS = {3: 2, 6: 3, 8: 1}  # EXIF orientation -> quarter turns against the clock
@@ -265,6 +266,12 @@ def classes(masks: Sequence[Pixels]) -> NDArray[np.uint8]:
     return result
 
 
+def classes_void(masks: Sequence[Pixels]) -> NDArray[np.uint8]:
+    """Class indices where 255 means that nobody decided: background."""
+    result = classes(masks)
+    return np.where(result == VOID, 0, result).astype(np.uint8)
+
+
 def label_map(masks: Sequence[Pixels]) -> NDArray[np.uint16]:
     """Instances 1..n in the order of the files, 0 elsewhere."""
     labels: NDArray[np.uint16] | None = None
@@ -307,7 +314,13 @@ def _union(masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.uint8]:
     return result.astype(np.uint8)
 
 
-RULES: dict[str, Decode] = {"union": union, "half_max": half_max, "classes": classes}
+RULES: dict[str, Decode] = {
+    "union": union,
+    "half_max": half_max,
+    "classes": classes,
+    "classes_void": classes_void,
+}
+INDEXED = ("classes", "classes_void")  # a palette counts by its numbers, not by its colours
 
 
 def decoder(rule: str) -> Decode:

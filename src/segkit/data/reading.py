@@ -71,7 +71,7 @@ def _read(pair: Pair, root: Path, settings: Settings) -> Read:
     assert pair.image is not None
     image_bytes = (root / pair.image).read_bytes()
     mask_bytes = [(root / file).read_bytes() for file in pair.masks]
-    stored = images.Stored(mask_bytes, pair.masks, indices=pair.decode == "classes")
+    stored = images.Stored(mask_bytes, pair.masks, indices=pair.decode in images.INDEXED)
     mask = images.decoder(pair.decode)(stored)
     if int(mask.max(initial=0)) >= settings.classes:
         text = f"class index {mask.max()}, the set has {settings.classes} classes from 0"

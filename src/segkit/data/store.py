@@ -98,7 +98,7 @@ class PreparedSet:
         root = paths.raw(self.name)
         decode = images.decoder(item["decode"])
         files = [_bytes(root / file) for file in item["masks"]]
-        mask = decode(images.Stored(files, item["masks"], indices=item["decode"] == "classes"))
+        mask = decode(images.Stored(files, item["masks"], indices=item["decode"] in images.INDEXED))
         if self.manifest["options"].get("classes") == "binary":
             mask = (mask > 0).astype(np.uint8)
         return mask
