@@ -39,6 +39,13 @@ def test_the_tables_for_people(capsys):
     assert capsys.readouterr().out.count("unet") == 2
 
 
+def test_a_plot_of_another_kind_is_refused_before_anything_is_measured(monkeypatch):
+    monkeypatch.setattr("segkit.engine.profile.profile_many", lambda *_: pytest.fail("measured"))
+    assert run(["profile", "unet", "--plot", "p.gif"]) == 2
+    monkeypatch.setattr("segkit.cli.zoo._survey", lambda *_: pytest.fail("measured"))
+    assert run(["zoo", "unet", "--plot", "p.gif"]) == 2
+
+
 def test_the_plot_is_written(capsys, tmp_path):
     words = ["profile", "unet", "--size", "32,64", *QUICK, "--plot", str(tmp_path / "p.svg")]
     assert run(words) == 0

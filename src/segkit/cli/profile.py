@@ -55,7 +55,9 @@ def command(
     """
     from segkit.cli.sizes import model_settings, parse_sizes
     from segkit.engine.profile import Settings, profile_many
+    from segkit.engine.profile_plot import check_name, draw
 
+    check_name(plot)
     sizes = parse_sizes(size)
     settings = Settings(
         batch=batch,
@@ -70,8 +72,6 @@ def command(
             bar.advance()
             documents.append(document)
     if plot is not None:
-        from segkit.engine.profile_plot import draw
-
         console.note(f"wrote {draw(documents, plot)}")
     if json:
         console.emit_json(documents[0] if len(documents) == 1 else documents)

@@ -30,6 +30,8 @@ def command(
     """
     from segkit.cli.sizes import parse_size
 
+    if plot:
+        _check_name(plot)
     asked = names or plugins.names("architectures")
     for name in asked:
         value = plugins.get("architectures", name)
@@ -122,6 +124,12 @@ def _scores(scores: list[dict[str, Any]]) -> str:
         if score["dice"] is not None:
             best[score["data"]] = max(best.get(score["data"], 0.0), 100 * score["dice"])
     return ", ".join(f"{data} {dice:.2f}" for data, dice in sorted(best.items()))
+
+
+def _check_name(plot: Path) -> None:
+    from segkit.engine import profile_plot
+
+    profile_plot.check_name(plot)
 
 
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:

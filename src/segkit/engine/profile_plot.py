@@ -22,10 +22,15 @@ LETTER, LINE = 7.8, 15.0  # width of a letter and height of a line, on the safe 
 COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#be185d", "#0f766e", "#a16207", "#475569")
 
 
+def check_name(path: Path | None) -> None:
+    """Before anything is measured: whether the picture can have this name."""
+    if path is not None and path.suffix.lower() != ".svg":
+        raise UsageError(f"--plot {path}", "the picture is written as .svg")
+
+
 def draw(documents: Sequence[dict[str, Any]], path: Path) -> Path:
     """Write the picture of several profiles to an SVG file."""
-    if path.suffix.lower() != ".svg":
-        raise UsageError(f"--plot {path}", "the picture is written as .svg")
+    check_name(path)
     return paths.write_text(path, svg(documents))
 
 
