@@ -14,7 +14,7 @@ test: $(STAMP)            ## the default tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
 
 test-slow: $(STAMP)       ## the longer ones, which CI runs as far as they fit
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow --maxfail 4
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow --maxfail 1
 
 lint: $(STAMP)            ## ruff and mypy
 	$(BIN)/ruff check .
