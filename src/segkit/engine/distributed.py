@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import Any, TypeVar
 
@@ -45,8 +46,13 @@ def _translate_slurm() -> None:
 
 
 def leave() -> None:
-    """Leave the group, if there is one."""
+    """Leave the group, if there is one.
+
+    A wrapped network that nobody uses any more is in a cycle and holds the group: without the
+    collection, threads of the group now and then outlive the interpreter, which aborts the process.
+    """
     if _on():
+        gc.collect()
         dist.destroy_process_group()
 
 
