@@ -9,6 +9,7 @@ import typer
 
 from segkit import build, paths, plugins
 from segkit.cli import _console
+from segkit.engine import profile_plot
 
 COLUMNS = ("name", "year", "params M", "GMACs", "scan M", "GFLOPs", "CPU ms", "published", "Dice")
 
@@ -31,7 +32,7 @@ def command(
     from segkit.cli.sizes import parse_size
 
     if plot:
-        _check_name(plot)
+        profile_plot.check_name(plot)
     asked = names or plugins.names("architectures")
     for name in asked:
         value = plugins.get("architectures", name)
@@ -126,15 +127,7 @@ def _scores(scores: list[dict[str, Any]]) -> str:
     return ", ".join(f"{data} {dice:.2f}" for data, dice in sorted(best.items()))
 
 
-def _check_name(plot: Path) -> None:
-    from segkit.engine import profile_plot
-
-    profile_plot.check_name(plot)
-
-
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:
-    from segkit.engine import profile_plot
-
     documents = [{"architecture": row["name"], **row} for row in rows]
     profile_plot.draw(documents, path)
     _console.note(f"written: {path}")

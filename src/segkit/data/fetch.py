@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 
 from segkit import paths
 from segkit.api import Archive, Dataset
-from segkit.data import archives, local, sources
+from segkit.data import archives, local, sources, staging
 from segkit.data.download import Network, download
 from segkit.data.locks import locked
 from segkit.data.pairing import files_below
@@ -146,14 +145,12 @@ def _publish(dataset: Dataset, taken: Sequence[local.Taken], network: Network) -
     """
     root = paths.raw(dataset.name)
     root.mkdir(parents=True, exist_ok=True)
-    for stale in root.glob(".incoming-*"):  # of a fetch that was killed: the lock is ours
-        shutil.rmtree(stale, ignore_errors=True)
     outcome = Outcome(dataset.name)
     taken = _once_each(taken, outcome)
-    with tempfile.TemporaryDirectory(prefix=".incoming-", dir=root) as temporary:
+    with staging.aside(root) as temporary:
         staged: list[tuple[str, Path, dict[str, Any]]] = []
         for number, item in enumerate(taken):
-            aside = Path(temporary) / str(number)
+            aside = temporary / str(number)
             entry = _unpack(item, aside, network, outcome)
             staged.append((_folder_of(root, item, staged), aside, entry))
         known = sources.source(dataset.name) or {}

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from segkit import paths
-from segkit.data import sources
+from segkit.data import sources, staging
 from segkit.data.imports import Proposal, check_name
 from segkit.data.locks import locked
 from segkit.data.pairing import Pair
@@ -28,21 +27,18 @@ def write(proposal: Proposal, copy: bool = False, title: str = "", licence: str 
     _refuse_own_files(proposal, root)
     with (
         locked(root.parent / f".{proposal.name}.lock"),
-        tempfile.TemporaryDirectory(prefix=".incoming-", dir=root) as temporary,
+        staging.aside(root) as aside,
     ):
-        aside = Path(temporary)
         if proposal.draw:
             proposal.draw(aside)
-        pairs = list(proposal.pairs)
-        kept = [_copied(pair, aside, name) for pair, name in named(pairs)] if copy else pairs
+        kept = _copies(proposal.pairs, aside) if copy else list(proposal.pairs)
         _take_place(root, aside, kept, _described(proposal, title, licence))
     return root / sources.SOURCE
 
 
-def named(pairs: Iterable[Pair]) -> list[tuple[Pair, str]]:
-    """Each pair with a file name of its own, whatever its id holds."""
-    listed = list(pairs)
-    return list(zip(listed, file_names([pair.id for pair in listed]), strict=True))
+def _copies(pairs: Sequence[Pair], aside: Path) -> list[Pair]:
+    names = file_names(pair.id for pair in pairs)
+    return [_copied(pair, aside, name) for pair, name in zip(pairs, names, strict=True)]
 
 
 def file_names(ids: Iterable[str]) -> list[str]:
