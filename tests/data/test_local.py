@@ -196,3 +196,15 @@ def test_one_half_packed_and_one_unpacked(
         target.write_bytes(data)
     fetch_local(sources.dataset("busi"), [tmp_path / "tree", first], [], Network())
     assert len(open_prepared(prepare("busi", (32, 32)))) == 4
+
+
+def test_an_entry_without_its_folder_is_replaced_by_archive(
+    home: Path, tmp_path: Path, make: SimpleNamespace
+) -> None:
+    whole = make.pack(tmp_path / "Dataset_BUSI.zip", make.busi_members(2, 1))
+    fetch_local(sources.dataset("busi"), [whole], [], Network())
+    known = sources.source("busi") or {}
+    known["archives"][0].pop("folder")  # as earlier versions wrote it
+    paths.write_json(paths.raw("busi") / sources.SOURCE, known)
+    fetch_local(sources.dataset("busi"), [whole], [], Network())
+    assert len((sources.source("busi") or {})["archives"]) == 1

@@ -247,7 +247,12 @@ def _publish_staged(
 ) -> None:
     old = _replaced(root, known.get("folders", []), staged)
     folders = [folder for folder in known.get("folders", []) if folder not in old]
-    entries = [e for e in known.get("archives", []) if e.get("folder") not in old]
+    stems = {folder.split("/")[1] for folder in old}  # for entries of before folders were noted
+    entries = [
+        e
+        for e in known.get("archives", [])
+        if (e["folder"] not in old if "folder" in e else archives.stem(e["archive"]) not in stems)
+    ]
     for name, aside, entry in staged:
         entry["folder"] = name
         (root / name).parent.mkdir(parents=True, exist_ok=True)
