@@ -26,9 +26,9 @@ from rows import row
 from torch.utils.data import DataLoader, Dataset
 
 from segkit import build
-from segkit.data.augment_pipeline import augmentation
+from segkit.data.augmenting.pipeline import augmentation
 from segkit.data.loader import Loader, Settings
-from segkit.engine.objective import Objective
+from segkit.engine.training.objective import Objective
 from segkit.recipe import LossRecipe
 
 SIZE, ORIGINAL, BATCH = 256, (768, 1024), 8

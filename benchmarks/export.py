@@ -29,11 +29,11 @@ import torch
 from rows import row
 
 from segkit import ops
-from segkit.engine.counting import count
-from segkit.engine.export import export
-from segkit.engine.export_gate import BOUNDS, drawing
-from segkit.engine.export_subject import find_subject
-from segkit.engine.onnx_runtime import OnnxSegmenter
+from segkit.engine.costs.counting import count
+from segkit.engine.exporting.export import export
+from segkit.engine.exporting.parity import BOUNDS, drawing
+from segkit.engine.exporting.subject import find_subject
+from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
 from segkit.nn.formulas import force
 from segkit_qtseg.layout import LAYOUTS
 

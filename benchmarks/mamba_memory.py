@@ -16,7 +16,7 @@ from rows import row
 
 import segkit
 from segkit import ops
-from segkit.engine.objective import make_loss
+from segkit.engine.training.objective import make_loss
 
 
 def train(steps: int, batch: int, height: int, width: int) -> float:

@@ -10,8 +10,8 @@ import numpy as np
 from benchmarks.real_plan import Experiment
 
 from segkit import paths
-from segkit.engine.evaluate_files import read_run_cases
-from segkit.engine.evaluate_summary import by_fold, metrics, resampler
+from segkit.engine.evaluating.cases_csv import read_run_cases
+from segkit.engine.evaluating.summary import by_fold, metrics, resampler
 from segkit.engine.runs import Run, open_run
 from segkit.metrics.statistics import compare_runs, tie_groups
 

@@ -18,8 +18,8 @@ from benchmarks.real_page import done
 from benchmarks.real_plan import on_cpu
 
 from segkit.data.store import open_prepared
-from segkit.engine.evaluate_files import read_run_cases
-from segkit.engine.predict import load
+from segkit.engine.evaluating.cases_csv import read_run_cases
+from segkit.engine.predicting.predictor import load
 from segkit.engine.runs import Run
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the pictures, from the worst to the best

@@ -22,7 +22,7 @@ from rows import row
 from torch import Tensor, nn
 
 import segkit
-from segkit.engine.objective import Objective, Outputs
+from segkit.engine.training.objective import Objective, Outputs
 from segkit.nn.formulas import force
 from segkit.recipe import LossRecipe
 

@@ -21,7 +21,7 @@ import numpy as np
 from medpy.metric import binary
 from rows import row
 
-from segkit.metrics import kernel, surface
+from segkit.metrics import distances, kernel, surface
 from segkit.metrics.confusion import counts
 
 cv2.setNumThreads(1)
@@ -80,13 +80,13 @@ def pairs() -> dict[str, tuple[np.ndarray, np.ndarray]]:
 def five_ours(one: np.ndarray, other: np.ndarray, engine: str) -> list[float]:
     """Dice, IoU, HD, HD95, ASSD."""
     if engine == "native":  # the kernel counts in the same pass
-        row = kernel.measure(one[None], other[None], surface.TOLERANCE)[0]
+        row = kernel.measure(one[None], other[None], distances.TOLERANCE)[0]
         tp, area_p, area_t = row[:3]
         return [2 * tp / (area_p + area_t), tp / (area_p + area_t - tp), *row[5:8].tolist()]
     found = counts(one, other)
-    distances = surface.all_distances(one, other, engine=engine)  # type: ignore[arg-type]
+    figures = surface.all_distances(one, other, engine=engine)  # type: ignore[arg-type]
     overlap = [float(found.dice()[0]), float(found.iou()[0])]
-    return overlap + [distances[name] for name in ("hd", "hd95", "assd")]
+    return overlap + [figures[name] for name in ("hd", "hd95", "assd")]
 
 
 def five_medpy(one: np.ndarray, other: np.ndarray) -> list[float]:

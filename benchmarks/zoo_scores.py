@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from segkit import build, paths, plugins
-from segkit.engine import crossval, request
 from segkit.engine.runs import Run, open_run
+from segkit.engine.training import crossval, request
 from segkit_baselines.resenc_unet import stages_for
 
 SMALLEST, SEEDS = 5, 3

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from segkit.engine.export import Options
-from segkit.engine.export_gate import Runner
-from segkit.engine.export_subject import Subject
-from segkit.engine.export_trace import naming_failures, quiet
+from segkit.engine.exporting.export import Options
+from segkit.engine.exporting.parity import Runner
+from segkit.engine.exporting.subject import Subject
+from segkit.engine.exporting.trace import naming_failures, quiet
 from segkit.errors import SegkitError
 
 

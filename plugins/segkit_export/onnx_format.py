@@ -10,10 +10,10 @@ import numpy as np
 import onnx
 import torch
 
-from segkit.engine.export import Options
-from segkit.engine.export_gate import Runner
-from segkit.engine.export_subject import HalfPrecision, Subject
-from segkit.engine.export_trace import naming_failures, quiet, trace
+from segkit.engine.exporting.export import Options
+from segkit.engine.exporting.parity import Runner
+from segkit.engine.exporting.subject import HalfPrecision, Subject
+from segkit.engine.exporting.trace import naming_failures, quiet, trace
 from segkit_export import onnx_scan
 
 OPSET = 20  # the first with GELU as one operator; any ONNX Runtime since 1.17 reads it

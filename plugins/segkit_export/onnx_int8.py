@@ -11,7 +11,7 @@ import onnx
 from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from segkit.engine.export_subject import Subject
+from segkit.engine.exporting.subject import Subject
 
 KINDS = ["Conv", "ConvTranspose", "MatMul", "Gemm"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import onnx
 
-from segkit.engine.export import Options
-from segkit.engine.export_gate import Runner
-from segkit.engine.export_subject import Subject
+from segkit.engine.exporting.export import Options
+from segkit.engine.exporting.parity import Runner
+from segkit.engine.exporting.subject import Subject
 from segkit_export.onnx_format import convert, describe, facts
 
 

@@ -17,13 +17,13 @@ __all__ = ["__version__", "create", "load", "metrics", "ops", "predict"]
 if TYPE_CHECKING:
     from segkit import metrics, ops
     from segkit.build import create
-    from segkit.engine.predict import load, predict
+    from segkit.engine.predicting.predictor import load, predict
 
 # name -> module that defines it; resolved on first use so that `import segkit` stays light
 _LAZY = {
     "create": "segkit.build",
-    "load": "segkit.engine.predict",
-    "predict": "segkit.engine.predict",
+    "load": "segkit.engine.predicting.predictor",
+    "predict": "segkit.engine.predicting.predictor",
 }
 
 

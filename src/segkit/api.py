@@ -154,7 +154,7 @@ class Backend:
 
 @dataclass(frozen=True)
 class Exporter:
-    """A file format to ship: `make()` gives a callable, see segkit.engine.export."""
+    """A file format to ship: `make()` gives a callable, see segkit.engine.exporting.export."""
 
     name: str
     summary: str

@@ -12,7 +12,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks import real_page, real_plan  # noqa: E402
 
-from segkit.engine import crossval, request  # noqa: E402
+from segkit.engine.training import crossval, request  # noqa: E402
 from segkit.recipe import parse_set  # noqa: E402
 
 ROWS = {f"{kind}: {row.name}": row for kind, plan in real_plan.PLANS.items() for row in plan()}

@@ -18,7 +18,7 @@ from PIL import Image
 
 from segkit.cli import run
 from segkit.data import sources
-from segkit.data.protocols import PROTOCOLS
+from segkit.data.splitting.protocols import PROTOCOLS
 
 Words = Callable[..., tuple[int, str, str]]
 
@@ -248,7 +248,7 @@ def test_import_shows_the_pairs_and_asks(segkit: Words, home: Path) -> None:
 def test_mistakes_are_one_or_two_lines(
     segkit: Words, words: list[str], code: int, text: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("segkit.data.fetch.check_disk", lambda wanted: 10**12)
+    monkeypatch.setattr("segkit.data.fetching.fetch.check_disk", lambda wanted: 10**12)
     found, _, err = segkit(*words)
     assert found == code
     assert text in err

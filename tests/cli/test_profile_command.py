@@ -40,9 +40,11 @@ def test_the_tables_for_people(capsys):
 
 
 def test_a_plot_of_another_kind_is_refused_before_anything_is_measured(monkeypatch):
-    monkeypatch.setattr("segkit.engine.profile.profile_many", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr(
+        "segkit.engine.costs.profile.profile_many", lambda *_: pytest.fail("measured")
+    )
     assert run(["profile", "unet", "--plot", "p.gif"]) == 2
-    monkeypatch.setattr("segkit.cli.zoo._survey", lambda *_: pytest.fail("measured"))
+    monkeypatch.setattr("segkit.cli.showing.zoo._survey", lambda *_: pytest.fail("measured"))
     assert run(["zoo", "unet", "--plot", "p.gif"]) == 2
 
 

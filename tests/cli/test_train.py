@@ -10,7 +10,7 @@ import pytest
 
 from segkit import build, paths
 from segkit.cli import run
-from segkit.engine.request import newest_run, resolve
+from segkit.engine.training.request import newest_run, resolve
 from segkit.errors import UsageError
 from segkit.recipe import to_dict
 
@@ -151,7 +151,7 @@ def test_a_split_flag_replaces_the_recipes_folds(place):
 
 
 def test_a_protocol_brings_its_size_unless_one_is_given(place):
-    from segkit.data.protocols import PROTOCOLS
+    from segkit.data.splitting.protocols import PROTOCOLS
 
     name, size = next((p.name, p.size) for p in PROTOCOLS.values() if p.size)
     flags = {"data": {"name": "demo", "protocol": name}}

@@ -9,7 +9,7 @@ import torch
 from typer.testing import CliRunner
 
 from segkit.cli import build_app
-from segkit.engine import zoo_export
+from segkit.engine.costs import zoo_export
 from segkit.errors import SegkitError
 
 CLI = CliRunner()
@@ -43,7 +43,7 @@ def test_the_page_and_the_picture(tmp_path):
 
 
 def test_every_published_name_of_a_network_is_found():
-    from segkit.engine.zoo import published_rows
+    from segkit.engine.costs.zoo import published_rows
 
     assert {row.data for row in published_rows("qtseg")} >= {"isic2016", "busi", "bkai", "dsb2018"}
     assert {row.data for row in published_rows("unetpp")} >= {"isic2016", "isic2018", "ph2"}
@@ -79,7 +79,7 @@ def test_a_kept_report_and_a_refusal_in_the_onnx_column(tmp_path, monkeypatch):
 
 
 def test_norms_are_settled_before_the_gate():
-    from segkit.engine.export_subject import find_subject
+    from segkit.engine.exporting.subject import find_subject
 
     def spread(subject):
         picture = np.random.default_rng(0).integers(0, 256, (1, 64, 64, 3), np.uint8)

@@ -88,8 +88,8 @@ def busi(home: Path, tmp_path: Path) -> Callable[..., Path]:
         benign: int = 6, malignant: int = 4, extra: Mapping[str, bytes] | None = None
     ) -> Path:
         from segkit.data import sources
-        from segkit.data.download import Network
-        from segkit.data.fetch import fetch_local
+        from segkit.data.fetching.download import Network
+        from segkit.data.fetching.fetch import fetch_local
 
         members = busi_members(benign, malignant) | dict(extra or {})
         archive = pack(tmp_path / "Dataset_BUSI.zip", members)

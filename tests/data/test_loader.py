@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from segkit.data.augment_pipeline import augmentation
+from segkit.data.augmenting.pipeline import augmentation
 from segkit.data.loader import Loader, Settings
 from segkit.data.normalise import normalise
 

@@ -1,12 +1,7 @@
 """A home of its own for the engine's tests: the demo set is prepared once per session."""
 
-import sys
-from pathlib import Path
-
 import pytest
 import torch
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from segkit.errors import SegkitError, UsageError
-from segkit.metrics import audit
-from segkit.metrics.audit_identities import judge
-from segkit.metrics.audit_table import parse_table
+from segkit.metrics.auditing import audit
+from segkit.metrics.auditing.identities import judge
+from segkit.metrics.auditing.tables import parse_table
 from segkit.metrics.confusion import Counts
 from segkit.metrics.published import all_rows, rows_on
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from segkit.metrics import cases, slices, surface
+from segkit.metrics import cases, distances, slices
 
 
 def test_columns_of_a_batch() -> None:
@@ -56,7 +56,7 @@ def test_joining_keeps_every_column() -> None:
      (True, False, "truth_only")],
 )  # fmt: skip
 def test_empty_states_name_the_empty_mask(p: bool, t: bool, state: str) -> None:
-    assert surface.empty_state(p, t) == state
+    assert distances.empty_state(p, t) == state
 
 
 def test_features_by_hand() -> None:

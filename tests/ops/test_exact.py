@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from segkit import ops
-from segkit.data import augment_device
-from segkit.data.augment import Plan
+from segkit.data.augmenting import device
+from segkit.data.augmenting.policy import Plan
 from segkit.ops.exact import float32_island, without_tf32
 
 
@@ -59,7 +59,7 @@ def test_coordinates_of_device_augmentation_are_exact(tf32, monkeypatch):
     turn = np.array([[0.0, -1.0, 7.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
     plan = Plan(8, 8, turn, None, (), (), 0)
     images, masks = torch.zeros(1, 8, 8, 3, dtype=torch.uint8), torch.zeros(1, 8, 8)
-    augment_device.apply([plan], images, masks.to(torch.uint8))
+    device.apply([plan], images, masks.to(torch.uint8))
     assert seen == [(False, False)]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from segkit import plugins
 from segkit.build import architecture, resolve_recipe
-from segkit.data.protocols import PROTOCOLS
+from segkit.data.splitting.protocols import PROTOCOLS
 
 CARDS = [(a, c) for a in ("qtseg", "eamnet") for c in architecture(a).cards]
 

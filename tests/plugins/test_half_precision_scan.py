@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segkit import build
-from segkit.engine.objective import make_loss
+from segkit.engine.training.objective import make_loss
 from segkit.ops import available_backends, dispatch, using_backend
 
 TRAINABLE = [name for name in ("native", "torch") if name in available_backends()]

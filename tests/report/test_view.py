@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.engine.inference import Segmenter
+from segkit.engine.predicting.segmenter import Segmenter
 from segkit.errors import SegkitError
 from segkit.report.view import View
 

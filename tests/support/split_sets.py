@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
-from segkit.data.splits import Fold
+from segkit.data.splitting.splits import Fold
 
 
 def prepared(

@@ -1,7 +1,7 @@
 """The commands, as entry points. Summaries live here so that `segkit --help` loads no command.
 
-A command's code is in the file of its name; `_stage` points there and nothing is imported before it
-is called.
+A command's code is in the file of its name, in the folder of its panel; `_stage` points there and
+nothing is imported before it is called.
 """
 
 from __future__ import annotations
@@ -16,10 +16,20 @@ START, DATA_PANEL, WORK, SHOW, SHIP, PLUG = (
     "Ship",
     "Extend",
 )
+FOLDERS = {
+    START: "starting",
+    DATA_PANEL: "data",
+    WORK: "training",
+    SHOW: "showing",
+    SHIP: "shipping",
+    PLUG: "extending",
+}
 
 
 def _stage(name: str, summary: str, panel: str, attribute: str = "command") -> Stage:
-    return Stage(name, summary, f"segkit.cli.{name}:{attribute}", panel)
+    folder = FOLDERS[panel]
+    place = f"segkit.cli.{folder}" if name == folder else f"segkit.cli.{folder}.{name}"
+    return Stage(name, summary, f"{place}:{attribute}", panel)
 
 
 DEMO = _stage("demo", "End to end in minutes on a CPU, with built-in pictures: no download.", START)

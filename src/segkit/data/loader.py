@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segkit.data.augment import Plan, generator
+from segkit.data.augmenting.policy import Plan, generator
 from segkit.data.normalise import convert_colour, normalise
 
 if TYPE_CHECKING:
-    from segkit.data.augment_pipeline import Augmentation
+    from segkit.data.augmenting.pipeline import Augmentation
 
 AHEAD = 3  # batches in preparation
 ROOM = 0.4  # share of the free device memory that a resident set may take
@@ -203,7 +203,7 @@ class Loader:
         """The device part of a batch."""
         if isinstance(prepared, Batch):
             return prepared
-        from segkit.data import augment_device
+        from segkit.data.augmenting import device
 
         rows, travelling, plans, ids, index, share = prepared
         if travelling is None:
@@ -213,7 +213,7 @@ class Loader:
             images, masks = self._arrived(*travelling)
             images = convert_colour(images, self.settings.colour)
         if plans:
-            images, masks = augment_device.apply(plans, images, masks)
+            images, masks = device.apply(plans, images, masks)
         return Batch(normalise(images, self.settings.rule), masks.long(), ids, index, share)
 
     @property

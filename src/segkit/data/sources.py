@@ -15,7 +15,7 @@ from segkit.api import Dataset
 from segkit.errors import SegkitError, unknown
 
 SOURCE = "source.json"
-IMPORTED = "segkit.data.imports:pairs"
+IMPORTED = "segkit.data.imports.matching:pairs"
 
 
 def source(name: str) -> dict[str, Any] | None:

@@ -44,6 +44,16 @@ def describe(
     }
 
 
+def versions() -> dict[str, str]:
+    """What the measured figures depend on."""
+    return {
+        "segkit": __version__,
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
 def same_threads(threads: int | None, device: torch.device) -> None:
     """On a CPU the sums of a run depend on the number of threads: a resumed run keeps its own."""
     if threads and device.type == "cpu":

@@ -25,7 +25,7 @@ from segkit.recipe import Recipe, from_dict, to_dict
 if TYPE_CHECKING:
     from torch import nn
 
-    from segkit.data.splits import Split
+    from segkit.data.splitting.splits import Split
 
 COLUMNS = (
     "epoch",
@@ -111,7 +111,7 @@ class Run:
     @cached_property
     def split(self) -> Split:
         """Which ids were used for what."""
-        from segkit.data.splits import load_split
+        from segkit.data.splitting.splits import load_split
 
         return load_split(self.path / "split.json")
 
@@ -237,7 +237,7 @@ def write_run(
 ) -> Run:
     """Begin a run folder: everything that is known before the first step."""
     if split is not None:
-        from segkit.data.splits import save_split
+        from segkit.data.splitting.splits import save_split
 
         path.mkdir(parents=True, exist_ok=True)
         save_split(split, path / "split.json")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segkit.metrics import calibration, objects, shape, slices, surface
+from segkit.metrics import calibration, distances, objects, shape, slices, surface
 from segkit.metrics.confusion import SCORES, Counts, class_counts, counts
 from segkit.metrics.surface import DISTANCES, Engine
 
@@ -20,7 +20,7 @@ EMPTY_STATES = ("both", "pred_only", "truth_only")
 class Wanted:
     """Which scores are worked out, and how."""
 
-    tolerance: float = surface.TOLERANCE
+    tolerance: float = distances.TOLERANCE
     engine: Engine = "auto"
     extras: tuple[str, ...] = ()
     classes: tuple[str, ...] = ("background", "foreground")
@@ -63,7 +63,7 @@ def empty_states(found: Counts) -> np.ndarray:
     """Which mask of each case is empty: `both`, `pred_only`, `truth_only` or nothing."""
     predicted, true = found.area_prediction() > 0, found.area_truth() > 0
     pairs = zip(predicted, true, strict=True)
-    return np.array([surface.empty_state(bool(p), bool(t)) for p, t in pairs], dtype=object)
+    return np.array([distances.empty_state(bool(p), bool(t)) for p, t in pairs], dtype=object)
 
 
 def join(parts: Iterable[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any
 
-from segkit.metrics.audit import published_tables
-from segkit.metrics.audit_identities import judge
-from segkit.metrics.audit_table import Row, Table
+from segkit.metrics.auditing.audit import published_tables
+from segkit.metrics.auditing.identities import judge
+from segkit.metrics.auditing.tables import Row, Table
 
 SCORES = ("dice", "iou", "acc", "pre", "sen", "spe", "mae")
 

@@ -11,13 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segkit.metrics.surface import (
-    DISTANCES,
-    TOLERANCE,
-    empty_distances,
-    empty_state,
-    summarise,
-)
+from segkit.metrics.distances import TOLERANCE, empty_distances, empty_state, summarise
+from segkit.metrics.names import DISTANCES
 from segkit.ops.distance import squared_distance
 
 Figures = dict[str, np.ndarray]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from segkit.data.geometry import geometry
-from segkit.data.prepare import folder, parse_variant
+from segkit.data.preparing.prepare import folder, parse_variant
 from segkit.data.store import MANIFEST, PreparedSet, open_prepared
 from segkit.engine.runs import Run
 from segkit.errors import SegkitError

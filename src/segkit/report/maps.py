@@ -8,7 +8,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from segkit.engine.sliding import as_numpy
+from segkit.engine.predicting.sliding import as_numpy
 
 
 def heat(values: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ import numpy as np
 
 from segkit.build import architecture
 from segkit.data.store import PreparedSet
-from segkit.engine.inference import Segmenter
+from segkit.engine.predicting.segmenter import Segmenter
 from segkit.engine.runs import FoldDir, Run
 from segkit.report.finding import find_prepared, inside
 from segkit.report.maps import network_maps, over

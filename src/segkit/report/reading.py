@@ -138,7 +138,7 @@ def _labels(runs: Sequence[Run]) -> list[str]:
 def _cost(run: Run) -> dict[str, Any]:
     """Parameters and operations at the size of the run; empty if the network cannot be built."""
     from segkit import build
-    from segkit.engine.counting import count
+    from segkit.engine.costs.counting import count
 
     try:
         network = build.create(run.recipe.architecture, **run.recipe.model).eval()

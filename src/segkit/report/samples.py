@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from segkit import paths
-from segkit.engine.predict_masks import foreground, masks_from
-from segkit.engine.sliding import as_numpy
+from segkit.engine.predicting.masks import foreground, masks_from
+from segkit.engine.predicting.sliding import as_numpy
 from segkit.errors import SegkitError
 from segkit.report.maps import heat
 from segkit.report.pictures import compare

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 from segkit.data.store import PreparedSet
-from segkit.engine.inference import Segmenter
-from segkit.engine.predict_masks import foreground
+from segkit.engine.predicting.masks import foreground
+from segkit.engine.predicting.segmenter import Segmenter
 from segkit.engine.runs import FoldDir, Run
 from segkit.errors import SegkitError
 from segkit.report.finding import find_prepared, inside

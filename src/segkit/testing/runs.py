@@ -52,7 +52,7 @@ def _complete(recipe: Recipe) -> Recipe:
 
 def train_demo(path: Path, settings: dict[str, Any] | None = None, pictures: int = 24) -> Path:
     """Train and score a tiny U-Net on built-in pictures, in seconds: a run as a user has it."""
-    from segkit.engine.crossval import Options, train
+    from segkit.engine.training.crossval import Options, train
 
     base: dict[str, Any] = {
         "architecture": "unet",

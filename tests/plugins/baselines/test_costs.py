@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import segkit
-from segkit.engine.counting import count
+from segkit.engine.costs.counting import count
 
 # name, settings, MACs at 256x256, parameter tensors, buffers and their elements (None: not given)
 COSTS = [

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from segkit import build, plugins
-from segkit.engine.export import export
-from segkit.engine.export_gate import drawing
-from segkit.engine.zoo_export import options_for, settled
+from segkit.engine.costs.zoo_export import options_for, settled
+from segkit.engine.exporting.export import export
+from segkit.engine.exporting.parity import drawing
 
 VARIANTS = [
     ("unet", {"width": 8, "up": "transposed"}),

@@ -5,7 +5,7 @@ import torch
 
 from segkit import build
 from segkit.api import resolve
-from segkit.engine.counting import count
+from segkit.engine.costs.counting import count
 from segkit_dermomamba import ARCHITECTURE, DermoMambaConfig
 from segkit_dermomamba.model import WIDTHS, DermoMamba
 

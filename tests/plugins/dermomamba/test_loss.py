@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import ndimage
 
-from segkit.engine.objective import make_loss
+from segkit.engine.training.objective import make_loss
 from segkit.errors import UsageError
 from segkit_dermomamba.loss import border_weight, legacy_weight
 

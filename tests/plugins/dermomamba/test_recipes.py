@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from segkit import build
-from segkit.data.protocols import protocol
+from segkit.data.splitting.protocols import protocol
 from segkit_dermomamba import ARCHITECTURE
 
 

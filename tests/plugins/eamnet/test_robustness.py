@@ -9,8 +9,8 @@ from torch.nn import functional as F
 
 import segkit
 from segkit.build import resolve_recipe
-from segkit.engine.objective import Objective
-from segkit.engine.schedule import Schedule
+from segkit.engine.training.objective import Objective
+from segkit.engine.training.schedule import Schedule
 from segkit.nn.formulas import force
 from segkit.recipe import LossRecipe
 from segkit_eamnet.attention import CMAM, EAB, pool_by_matrices

@@ -14,8 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from segkit import ops
-from segkit.engine.export_gate import drawing
-from segkit.engine.export_subject import Subject, find_subject
+from segkit.engine.exporting.parity import drawing
+from segkit.engine.exporting.subject import Subject, find_subject
 
 
 @pytest.fixture(scope="session")

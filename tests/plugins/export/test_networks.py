@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import pytest
 
-from segkit.engine.export import export
-from segkit.engine.export_subject import find_subject
+from segkit.engine.exporting.export import export
+from segkit.engine.exporting.subject import find_subject
 
 pytestmark = pytest.mark.slow
 

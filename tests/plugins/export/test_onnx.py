@@ -12,9 +12,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segkit.engine.export import Options, export
-from segkit.engine.export_gate import drawing
-from segkit.engine.onnx_runtime import OnnxSegmenter
+from segkit.engine.exporting.export import Options, export
+from segkit.engine.exporting.parity import drawing
+from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
 from segkit.errors import SegkitError
 
 onnx = pytest.importorskip("onnx")
@@ -78,7 +78,7 @@ def test_test_time_augmentation_is_an_average(exported, images):
 def test_no_torch_in_the_process(exported):
     script = (
         "import sys, numpy as np\n"
-        "from segkit.engine.onnx_runtime import OnnxSegmenter\n"
+        "from segkit.engine.predicting.onnx_runtime import OnnxSegmenter\n"
         f"segmenter = OnnxSegmenter({str(exported[0])!r})\n"
         "print(segmenter.masks(np.zeros((1, 64, 64, 3), np.uint8)).shape)\n"
         "print('torch' in sys.modules)\n"

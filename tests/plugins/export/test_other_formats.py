@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from torch import nn
 
-from segkit.engine.export import Options, export
-from segkit.engine.export_gate import drawing
+from segkit.engine.exporting.export import Options, export
+from segkit.engine.exporting.parity import drawing
 from segkit.errors import SegkitError
 
 pytestmark = pytest.mark.slow

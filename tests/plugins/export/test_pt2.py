@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from segkit.engine.export import export
+from segkit.engine.exporting.export import export
 
 
 def test_a_convolutional_network_needs_nothing_of_ours(subject, tmp_path):

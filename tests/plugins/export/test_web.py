@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 
 from segkit.data.geometry import fit, geometry, unfit
-from segkit.engine.export import Options, export
-from segkit.engine.export_gate import drawing
-from segkit.engine.onnx_runtime import OnnxSegmenter
-from segkit.engine.predict import Predictor
+from segkit.engine.exporting.export import Options, export
+from segkit.engine.exporting.parity import drawing
+from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
+from segkit.engine.predicting.predictor import Predictor
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from segkit.engine.export import export
-from segkit.engine.export_gate import drawing
-from segkit.engine.export_subject import find_subject
-from segkit.engine.onnx_runtime import OnnxSegmenter
-from segkit.engine.predict import Predictor
+from segkit.engine.exporting.export import export
+from segkit.engine.exporting.parity import drawing
+from segkit.engine.exporting.subject import find_subject
+from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
+from segkit.engine.predicting.predictor import Predictor
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")

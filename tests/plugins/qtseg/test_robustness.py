@@ -217,7 +217,7 @@ def resolved(recipe: str) -> Recipe:
     ],
 )
 def test_step_trace(epoch: int, rate: float) -> None:
-    from segkit.engine.schedule import Schedule
+    from segkit.engine.training.schedule import Schedule
 
     assert Schedule(resolved("paper")).at(epoch - 1) == pytest.approx(rate, rel=1e-12)
 
@@ -234,7 +234,7 @@ def test_step_trace(epoch: int, rate: float) -> None:
     ],
 )
 def test_poly_trace(epoch: int, rate: float) -> None:
-    from segkit.engine.schedule import Schedule
+    from segkit.engine.training.schedule import Schedule
 
     found = Schedule(resolved("fives")).at(epoch - 1)
     assert found == pytest.approx(0.01 * (1 - max(epoch - 2, 0) / 350) ** 0.9, rel=1e-12)
@@ -245,7 +245,7 @@ def test_poly_trace(epoch: int, rate: float) -> None:
 def test_encoder_rests_for_49_epochs(mode: str) -> None:
     import dataclasses
 
-    from segkit.engine.optim import Freezer
+    from segkit.engine.training.optim import Freezer
 
     recipe = resolved("paper").train
     network = small()

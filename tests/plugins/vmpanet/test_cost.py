@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segkit.api import resolve
-from segkit.engine.counting import count
+from segkit.engine.costs.counting import count
 from segkit_vmpanet import ARCHITECTURE, VMPANetConfig
 from segkit_vmpanet.counter import count_modules, count_parts
 from segkit_vmpanet.model import VMPANet

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from segkit.engine.objective import make_loss
+from segkit.engine.training.objective import make_loss
 from segkit.errors import SegkitError
 from segkit.ops import available_backends, backend_in_use, using_backend
 from segkit_vmpanet import VMPANetConfig

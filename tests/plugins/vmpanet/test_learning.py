@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from segkit import build
-from segkit.engine.objective import make_loss
+from segkit.engine.training.objective import make_loss
 
 
 def ellipses(batch, side, generator):

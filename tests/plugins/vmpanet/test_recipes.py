@@ -6,8 +6,8 @@ from importlib import resources
 import pytest
 
 from segkit import build
-from segkit.data.protocols import protocol
-from segkit.engine import schedule
+from segkit.data.splitting.protocols import protocol
+from segkit.engine.training import schedule
 from segkit_vmpanet import ARCHITECTURE
 
 RATES = {

@@ -1,0 +1,1 @@
+"""Extend: what is installed, and whether it keeps the contract."""

@@ -1,0 +1,1 @@
+"""Ship: masks for pictures, exported networks, checkpoints in and out."""

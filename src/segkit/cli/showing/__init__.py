@@ -1,0 +1,1 @@
+"""Look and compare: pages, tables and listings of runs."""

@@ -1,0 +1,1 @@
+"""Start: the demonstration, and what works on this machine."""

@@ -1,0 +1,1 @@
+"""Train and score: from a recipe to scores and costs."""

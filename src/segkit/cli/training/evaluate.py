@@ -1,0 +1,264 @@
+"""`segkit evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from segkit.cli import _console
+from segkit.data.sources import dataset
+from segkit.metrics.names import PIXELS
+
+MAIN = [
+    "dice_image",
+    "iou_image",
+    "dice_pooled",
+    "iou_pooled",
+    "acc_image",
+    "sen_image",
+    "spe_image",
+    "pre_image",
+    "mae",
+    "hd95",
+    "assd",
+    "nsd",
+    "boundary_iou",
+    "iou_thresholded",
+    "cldice",
+    "object_f1",
+    "object_map",
+    "dice_soft",
+    "ece",
+]
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    data: Annotated[
+        str | None, typer.Option(help="Another dataset (zero-shot), or several: a,b,c.")
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(help="test, val or train (default: test; another dataset: all of it)."),
+    ] = None,
+    at: Annotated[str, typer.Option(help="prepared or original: the grid of the scores.")] = (
+        "prepared"
+    ),
+    tta: Annotated[
+        bool, typer.Option("--tta", help="Also with test-time augmentation, as a row of its own.")
+    ] = False,
+    tta_mode: Annotated[
+        str | None, typer.Option(help="What --tta does: flips (default) or d4.")
+    ] = None,
+    ensemble: Annotated[
+        bool, typer.Option("--ensemble", help="Also the mean of all folds, as a row of its own.")
+    ] = False,
+    protocol: Annotated[
+        str | None,
+        typer.Option(help="all, or one published way of scoring (qtseg, vmpanet, …)."),
+    ] = None,
+    tune: Annotated[
+        bool,
+        typer.Option("--tune", help="Threshold and cleaning, chosen on the validation part."),
+    ] = False,
+    metrics: Annotated[
+        str | None, typer.Option(help="Costly extras: cldice,objects (default: by modality).")
+    ] = None,
+    tolerance: Annotated[float, typer.Option(help="NSD: pixels that count as right.")] = 2.0,
+    interval: Annotated[str, typer.Option(help="bca or percentile.")] = "bca",
+    engine: Annotated[
+        str, typer.Option(help="Surface distances: auto, native, python, device, medpy.")
+    ] = "auto",
+    batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 16,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="Figures as one JSON document.")] = False,
+) -> int:
+    """Score a run: every metric with its interval; `cases.csv` and `summary.json` go into the run.
+
+    Example: segkit evaluate runs/unet-demo --protocol all
+    """
+    from segkit.engine.evaluating.evaluate import evaluate_run
+    from segkit.engine.runs import open_run
+
+    opened = open_run(run)
+    more: dict[str, Any] = {
+        "split": split or "test",
+        "at": at,
+        "tta": tta_mode or ("flips" if tta else "none"),
+        "protocol": protocol,
+        "device": device,
+        "ensemble": ensemble,
+        "tune": tune,
+        "tolerance": tolerance,
+        "interval": interval,
+        "engine": engine,
+        "batch": batch,
+        "extras": None if metrics is None else tuple(filter(None, metrics.split(","))),
+    }
+    names = _datasets(data)
+    documents = []
+    for name in names:
+        with _console.progress(f"scoring {opened.name}", unit="pictures") as ticker:
+            documents.append(evaluate_run(opened, data=name, progress=ticker, **more))
+    if json:
+        _console.emit_json(documents[0] if len(documents) == 1 else documents)
+    elif len(documents) == 1:
+        _show(documents[0])
+    else:
+        _show_matrix(opened.name, documents)
+    return 0
+
+
+def _datasets(text: str | None) -> list[str | None]:
+    """The sets of `--data a,b`; all must be known before the first is scored."""
+    names = [name.strip() for name in (text or "").split(",") if name.strip()]
+    for name in names:
+        dataset(name)
+    return [*names] or [None]
+
+
+def _show(made: dict[str, Any]) -> None:
+    _console.table(
+        ["metric", "mean", "95 % interval", "sd over cases", "sd over folds"],
+        [_row(name, made["metrics"][name]) for name in MAIN if name in made["metrics"]],
+        title=title(made),
+        right=("mean", "95 % interval", "sd over cases", "sd over folds"),
+    )
+    empty, interval = made["empty"], made["interval"]
+    _console.say(
+        f"Empty masks: {empty['both']} both, {empty['pred_only']} only predicted empty, "
+        f"{empty['truth_only']} only truth empty. Distances in pixels of the {made['at']} grid. "
+        f"Intervals: {interval['method']}, {interval['resamples']} draws of {interval['units']} "
+        f"{interval['unit']}s."
+    )
+    for row in made["rows"]:
+        dice = row["metrics"]["dice_image"]
+        change = f"{100 * row['dice_image_gain']:+.2f} points, p = {row['p']:.3g}"
+        _console.say(f"{row['name']}: dice_image {_interval(dice)} ({change})")
+    if made["protocols"]:
+        _show_protocols(made["protocols"])
+    for row in made.get("tuned", []):
+        _show_tuned(row)
+    _show_details(made)
+
+
+def title(made: dict[str, Any]) -> str:
+    """What was scored, and how the checkpoint was chosen."""
+    words = [
+        f"{Path(made['run']).name}: {made['data']} {made['split']}, n = {made['n']}",
+        f"selection: {made['selection']}",
+    ]
+    if made["data"] != made["trained_on"]:
+        words.append(f"trained on {made['trained_on']}")
+    return ", ".join(words)
+
+
+def _row(name: str, entry: dict[str, Any]) -> list[str]:
+    ends = entry["ci95"]
+    interval = "" if ends is None else f"{_figure(name, ends[0])} to {_figure(name, ends[1])}"
+    spread, folds = entry["sd"], entry.get("folds_sd")
+    return [
+        name,
+        _figure(name, entry["mean"]),
+        interval,
+        "" if spread is None else _figure(name, spread),
+        "" if folds is None else _figure(name, folds),
+    ]
+
+
+def _figure(name: str, value: float | None) -> str:
+    if value is None:
+        return "n/a"
+    return f"{value:.2f} px" if name in PIXELS else f"{100 * value:.2f}"
+
+
+def _interval(entry: dict[str, Any]) -> str:
+    mean, ends = 100 * entry["mean"], entry["ci95"]
+    if ends is None:
+        return f"{mean:.2f}"
+    return f"{mean:.2f} ({100 * ends[0]:.2f} to {100 * ends[1]:.2f})"
+
+
+def _show_protocols(found: dict[str, Any]) -> None:
+    names = ("dice", "iou", "acc", "sen", "spe", "pre", "mae")
+    rows = [
+        [name, *[_share(row.get("metrics", {}), key) for key in names], row["summary"]]
+        for name, row in found.items()
+        if name != "spread"
+    ]
+    _console.table(
+        ["scoring", *names, "how"],
+        rows,
+        title="The same predictions under published conventions",
+        right=names,
+    )
+    spread = found.get("spread", {}).get("dice")
+    if spread:
+        _console.say(
+            f"Dice spans {spread['points']:.2f} points: lowest as {spread['lowest']}, "
+            f"highest as {spread['highest']}."
+        )
+
+
+def _share(scores: dict[str, float], name: str) -> str:
+    value = scores.get(name)
+    return "" if value is None or value != value else f"{100 * value:.2f}"
+
+
+def _show_tuned(row: dict[str, Any]) -> None:
+    cut, clean = row["threshold"], row["post_processing"]
+    _console.say(
+        f"Chosen on the validation part of fold {row['fold']} (n = {row['n_val']}), on the "
+        "prepared grid: threshold "
+        f"{cut['chosen']:.3f}, test Dice {100 * cut['test_dice_image']:.2f} instead of "
+        f"{100 * cut['test_dice_image_default']:.2f}; cleaning '{clean['chosen']}', "
+        f"{100 * clean['test_dice_image']:.2f} instead of "
+        f"{100 * clean['test_dice_image_default']:.2f}."
+    )
+
+
+def _show_details(made: dict[str, Any]) -> None:
+    rows = [
+        [row["feature"], row["slice"], row["n"], f"{100 * row['dice_image']:.2f}"]
+        for row in made["slices"]
+    ]
+    if rows:
+        _console.table(
+            ["feature", "slice", "n", "dice"], rows, title="By kind of case", right=("n", "dice")
+        )
+    worst = [f"{row['id']} {100 * row['dice']:.1f}" for row in made["worst"][:5]]
+    _console.say("Worst cases (Dice): " + ", ".join(worst))
+    for note in made["notes"]:
+        _console.warn(note)
+
+
+def _show_matrix(name: str, documents: list[dict[str, Any]]) -> None:
+    rows = []
+    for made in documents:
+        rows.append(_matrix_row(made["data"], made, made["metrics"]))
+        for row in made["rows"]:
+            rows.append(_matrix_row(f"{made['data']} ({row['name']})", made, row["metrics"]))
+    first = documents[0]
+    _console.table(
+        ["data", "part", "n", "dice_image", "iou_image", "dice_pooled", "hd95 px"],
+        rows,
+        title=f"{name}, trained on {first['trained_on']}, selection: {first['selection']}",
+        right=("n", "dice_image", "iou_image", "dice_pooled", "hd95 px"),
+    )
+    for made in documents:
+        for note in made["notes"]:
+            _console.warn(f"{made['data']}: {note}")
+
+
+def _matrix_row(label: str, made: dict[str, Any], metrics: dict[str, Any]) -> list[Any]:
+    return [
+        label,
+        made["split"],
+        made["n"],
+        _interval(metrics["dice_image"]),
+        _interval(metrics["iou_image"]),
+        f"{100 * metrics['dice_pooled']['mean']:.2f}",
+        f"{metrics['hd95']['mean']:.2f}",
+    ]

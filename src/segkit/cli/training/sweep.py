@@ -1,0 +1,171 @@
+"""`segkit sweep`: grids and the papers' ablations as one resumable experiment."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segkit.cli import _console as console
+from segkit.errors import UsageError
+from segkit.limits import MAX_SEED
+
+if TYPE_CHECKING:
+    from segkit.engine.experiments.studies import Point
+
+FIGURES = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
+
+
+def command(
+    architecture: Annotated[
+        str | None, typer.Argument(help="A network (a study names its own).")
+    ] = None,
+    grid: Annotated[
+        list[str] | None, typer.Option(help="section.key=a,b (repeatable: all combinations).")
+    ] = None,
+    study: Annotated[str | None, typer.Option(help="A shipped study: see --list.")] = None,
+    list_: Annotated[bool, typer.Option("--list", help="List the shipped studies.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only list the points.")] = False,
+    data: Annotated[str | None, typer.Option(help="The dataset.")] = None,
+    recipe: Annotated[str | None, typer.Option(help="A recipe of the network or a file.")] = None,
+    folds: Annotated[int | None, typer.Option(help="Cross-validate every point.")] = None,
+    split: Annotated[str | None, typer.Option(help="7:3, 1500/650, official.")] = None,
+    size: Annotated[str | None, typer.Option(help="N or HxW.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How many.")] = None,
+    batch: Annotated[int | None, typer.Option(min=1, help="Pictures per step.")] = None,
+    lr: Annotated[float | None, typer.Option(help="The learning rate.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="The first seed.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Repeat with so many seeds.")] = 1,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="A setting of all points.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder; default runs/sweep-NAME.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped sweep.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")] = "auto",
+    json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
+) -> None:
+    """Ablations and grids: one run per point under one split, a table and a plot.
+
+    Example: segkit sweep unet --grid model.width=8,16 --grid optim.lr=1e-3,3e-3 --data demo
+    """
+    from segkit.cli.sizes import parse_size
+    from segkit.engine.training import request
+
+    if list_:
+        _list(json)
+        return
+    name, points = _points(architecture, grid or [], study)
+    flags: dict[str, dict[str, Any]] = {
+        "data": {
+            "name": data,
+            "folds": folds,
+            "split": split,
+            "size": list(parse_size(size)) if size else None,
+        },
+        "optim": {"lr": lr},
+        "train": {"epochs": epochs, "batch": batch, "seed": seed},
+    }
+    asked = [
+        (point, request.resolve(name, recipe, flags, [*(set_ or []), *point.assignments]))
+        for point in points
+    ]
+    if plan:
+        _show_plan(points, json)
+        return
+    folder = out or _folder(name, study, resume)
+    for text in asked[0][1].notes:
+        console.note(text)
+    options = {"seeds": seeds, "device": device, "resume": resume}
+    options["command"] = shlex.join(["segkit", *sys.argv[1:]])
+    _run([(point, made.recipe) for point, made in asked], folder, options, json)
+
+
+def _points(
+    architecture: str | None, grid: list[str], study: str | None
+) -> tuple[str, list[Point]]:
+    """The network and what is tried on it."""
+    from segkit import build
+    from segkit.engine.experiments import studies
+
+    if bool(grid) == bool(study):
+        raise UsageError("give --grid or --study", None, "Shipped studies: segkit sweep --list")
+    if study is not None:
+        found = studies.study(study)
+        if architecture not in (None, found.architecture):
+            raise UsageError(f"study {study} is about {found.architecture}, not {architecture}")
+        return found.architecture, list(found.points)
+    if architecture is None:
+        raise UsageError("the network is missing", None, "Write: segkit sweep ARCH --grid …")
+    return build.architecture(architecture).name, studies.from_grids(grid)
+
+
+def _folder(name: str, study: str | None, resume: bool) -> Path:
+    from segkit import paths
+    from segkit.engine.training.request import free_folder
+
+    label = f"sweep-{study or name}"
+    if not resume:
+        return free_folder(paths.runs(), label)
+    found = sorted(paths.runs().glob(f"{label}*/sweep.json"), key=lambda p: p.stat().st_mtime)
+    if not found:
+        raise UsageError(f"no sweep '{label}' to resume in {paths.runs()}", None, "Name it: --out.")
+    return found[-1].parent
+
+
+def _run(points: list[Any], folder: Path, options: dict[str, Any], json: bool) -> None:
+    from segkit.cli import _training
+    from segkit.engine.experiments.sweep import sweep
+    from segkit.engine.training.crossval import Options
+
+    last = _training.follow(sweep(points, folder, Options(**options)), json)
+    if not json:
+        _show(last)
+    if any(row["state"] == "failed" for row in last["rows"]):
+        raise typer.Exit(1)
+
+
+def _show(last: dict[str, Any]) -> None:
+    """The table at the end."""
+    published = any(row["published"] for row in last["rows"])
+    rows = [_cells(row, published) for row in last["rows"]]
+    columns = ["point", "parameters", *FIGURES, "95 % of dice_image"]
+    columns += ["as published"] if published else []
+    console.table(columns, rows, last["run"], right=columns[1:])
+    console.note(f"table and plot: {last['run']}/sweep.csv, sweep.svg")
+
+
+def _cells(row: dict[str, Any], published: bool) -> list[str]:
+    figures = ["" if row.get(name) is None else f"{row[name]:.4f}" for name in FIGURES]
+    if row["state"] != "done":
+        figures[0] = row["state"]
+    known = row.get("ci_low") is not None
+    interval = f"{row['ci_low']:.4f} to {row['ci_high']:.4f}" if known else ""
+    parameters = f"{row['params']:,}" if row.get("params") else ""
+    words = ", ".join(f"{key} {value:g}" for key, value in row["published"].items())
+    return [row["point"], parameters, *figures, interval, *([words] if published else [])]
+
+
+def _list(json: bool) -> None:
+    """The shipped studies."""
+    from segkit.engine.experiments import studies
+
+    found = [studies.study(name) for name in studies.studies()]
+    if json:
+        keys = ("name", "title", "architecture", "source")
+        console.emit_json(
+            [{**{k: getattr(s, k) for k in keys}, "points": len(s.points)} for s in found]
+        )
+        return
+    rows = [(s.name, s.architecture, len(s.points), s.title) for s in found]
+    console.table(("study", "network", "points", "title"), rows, right=("points",))
+
+
+def _show_plan(points: list[Point], json: bool) -> None:
+    if json:
+        console.emit_json([{"point": p.label, "settings": dict(p.settings)} for p in points])
+        return
+    rows = [(p.label, " ".join(p.assignments)) for p in points]
+    console.table(("point", "settings"), rows)

@@ -1,0 +1,202 @@
+"""`segkit train`: options to a recipe, the recipe to a run, its events to the terminal."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from segkit import plugins
+from segkit.errors import UsageError
+from segkit.limits import MAX_SEED
+
+if TYPE_CHECKING:
+    from segkit.engine.training.request import Request
+
+PANEL_DATA, PANEL_RECIPE, PANEL_RUN = "Data", "Recipe", "How it runs"
+
+
+def _option(help_text: str, *names: str, panel: str = PANEL_RECIPE, **more: Any) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel=panel, **more)
+
+
+def command(
+    architecture: Annotated[str, typer.Argument(help="A network: see segkit zoo.")],
+    data: Annotated[str | None, _option("The dataset.", panel=PANEL_DATA)] = None,
+    folds: Annotated[int | None, _option("Cross-validate.", panel=PANEL_DATA)] = None,
+    fold: Annotated[str | None, _option("Only these folds: 2 or 0,3.", panel=PANEL_DATA)] = None,
+    split: Annotated[
+        str | None, _option("7:3, 8:1:1, 1500/650 or official.", panel=PANEL_DATA)
+    ] = None,
+    split_file: Annotated[Path | None, _option("A saved split.", panel=PANEL_DATA)] = None,
+    protocol: Annotated[
+        str | None, _option("A published split rule and size.", panel=PANEL_DATA)
+    ] = None,
+    strict: Annotated[
+        bool, _option("Refuse splits that tear groups apart.", "--strict", panel=PANEL_DATA)
+    ] = False,
+    size: Annotated[str | None, _option("N or HxW.", panel=PANEL_DATA)] = None,
+    augment: Annotated[
+        str | None, _option("A policy, or a saved albumentations file.", panel=PANEL_DATA)
+    ] = None,
+    recipe: Annotated[
+        str | None, _option("A recipe of the network (paper, …) or a TOML/JSON file.")
+    ] = None,
+    epochs: Annotated[int | None, _option("How many.", min=1)] = None,
+    batch: Annotated[str | None, _option("Pictures per step, or auto.")] = None,
+    lr: Annotated[float | None, _option("The learning rate.")] = None,
+    seed: Annotated[int | None, _option("The first seed.", min=0, max=MAX_SEED)] = None,
+    seeds: Annotated[int, _option("Repeat with so many seeds.", min=1)] = 1,
+    select_on: Annotated[str | None, _option("val, or test (said in every output).")] = None,
+    set_: Annotated[
+        list[str] | None, _option("Any setting: section.key=value (repeatable).", "--set")
+    ] = None,
+    out: Annotated[
+        Path | None, _option("The run folder; default runs/ARCH-DATA.", panel=PANEL_RUN)
+    ] = None,
+    resume: Annotated[
+        bool, _option("Go on with a stopped run.", "--resume", panel=PANEL_RUN)
+    ] = False,
+    device: Annotated[str, _option("auto, cpu, cuda, cuda:N, mps.", panel=PANEL_RUN)] = "auto",
+    amp: Annotated[str | None, _option("auto, bf16, fp16, off.", panel=PANEL_RUN)] = None,
+    compile_: Annotated[
+        bool | None, _option("torch.compile.", "--compile/--no-compile", panel=PANEL_RUN)
+    ] = None,
+    channels_last: Annotated[
+        bool | None, _option("Memory layout.", "--channels-last/--channels-first", panel=PANEL_RUN)
+    ] = None,
+    tf32: Annotated[bool, _option("TF32 on NVIDIA GPUs.", panel=PANEL_RUN)] = True,
+    backend: Annotated[str | None, _option("Force a scan backend.", panel=PANEL_RUN)] = None,
+    fold_jobs: Annotated[str, _option("Folds at the same time, or auto.", panel=PANEL_RUN)] = "1",
+    nproc: Annotated[
+        int, _option("Processes for each fold (torchrun).", min=1, panel=PANEL_RUN)
+    ] = 1,
+    workers: Annotated[int | None, _option("Loader threads.", min=0, panel=PANEL_RUN)] = None,
+    save_minutes: Annotated[
+        float | None, _option("Save the state so often too.", panel=PANEL_RUN)
+    ] = None,
+    log: Annotated[
+        list[str] | None, _option("tensorboard, mlflow, wandb (repeatable).", panel=PANEL_RUN)
+    ] = None,
+    json: Annotated[bool, _option("One JSON object per line.", "--json", panel=PANEL_RUN)] = False,
+) -> None:
+    """Train a network: one split, folds or seeds. A stopped run goes on with --resume, to the bit.
+
+    Example: segkit train qtseg --data dsb2018 --folds 5
+    """
+    from segkit.cli.sizes import parse_jobs, parse_size
+    from segkit.engine.training import request
+
+    flags: dict[str, dict[str, Any]] = {
+        "data": {
+            "name": data,
+            "folds": folds,
+            "split": split,
+            "split_file": str(split_file) if split_file else None,
+            "protocol": protocol,
+            "size": list(parse_size(size)) if size else None,
+            "augment": augment,
+        },
+        "optim": {"lr": lr},
+        "train": {
+            "epochs": epochs,
+            "batch": _batch(batch),
+            "seed": seed,
+            "select_on": select_on,
+            "amp": amp,
+            "compile": compile_,
+            "channels_last": channels_last,
+        },
+    }
+    asked, folder = request.resolve_for_run(architecture, recipe, flags, set_ or [], out, resume)
+    _check(log or [], backend)
+    if nproc > 1 and "WORLD_SIZE" not in os.environ:
+        _launch(nproc, [] if out else ["--out", str(folder)])
+    if out is None and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+        raise UsageError("several processes need --out", "each would name the run folder itself")
+    options = {
+        "folds": _numbers(fold),
+        "seeds": seeds,
+        "device": device,
+        "resume": resume,
+        "save_minutes": save_minutes,
+        "loggers": tuple(log or ()),
+        "strict": strict,
+        "tf32": tf32,
+        "find_batch": batch == "auto",
+        "fold_jobs": parse_jobs(fold_jobs),
+        "workers": 1 if workers is None else workers,
+        "command": shlex.join(["segkit", *sys.argv[1:]]),
+    }
+    _run(asked, folder, options, backend, json)
+
+
+def _run(
+    asked: Request, folder: Path, options: dict[str, Any], backend: str | None, json: bool
+) -> None:
+    """Train, drawing as it goes; the scores at the end."""
+    from segkit.cli import _console as console
+    from segkit.cli import _training
+
+    main = int(os.environ.get("RANK", 0)) == 0
+    for text in asked.notes if main else []:
+        console.note(text)
+    if backend is not None:
+        os.environ["SEGKIT_BACKEND"] = backend
+    from segkit.engine.training.crossval import Options, train
+
+    with console.progress("prepare") as ticker:
+        made = Options(**options, prepare_progress=ticker)
+        events = train(asked.recipe, folder, made)
+        head = [next(events)]
+        while head[-1]["event"] == "note":
+            head.append(next(events))
+    events = itertools.chain(head, events)
+    if not main:
+        for _ in events:
+            pass
+        return
+    last = _training.follow(events, json)
+    if not json:
+        _training.conclude(last)
+
+
+def _check(loggers: Sequence[str], backend: str | None) -> None:
+    """Names of plugins, before torch is imported."""
+    for group, names in (("loggers", loggers), ("backends", [backend] if backend else [])):
+        for name in names:
+            plugins.get(group, name)
+
+
+def _batch(text: str | None) -> int | None:
+    if text in (None, "auto"):
+        return None
+    assert text is not None
+    if not text.isdigit() or int(text) < 1:
+        raise UsageError(f"--batch {text!r} is not understood", "write a number, or auto")
+    return int(text)
+
+
+def _numbers(text: str | None) -> list[int] | None:
+    """`--fold 2` or `--fold 0,3`."""
+    if text is None:
+        return None
+    parts = text.split(",")
+    if not all(part.strip().isdigit() for part in parts):
+        raise UsageError(f"--fold {text!r} is not understood", "write one number, or several: 0,3")
+    return [int(part) for part in parts]
+
+
+def _launch(count: int, more: list[str]) -> None:
+    """Become torchrun, which starts this command in `count` processes."""
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
+    # behind "--" torchrun does not take our options for abbreviations of its own
+    command = [*launcher, f"--nproc-per-node={count}", "-m", "--", "segkit", *sys.argv[1:], *more]
+    sys.stdout.flush()
+    os.execv(sys.executable, command)

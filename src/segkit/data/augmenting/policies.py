@@ -1,0 +1,105 @@
+"""The named policies: plain ones, and the lists of the papers."""
+
+from __future__ import annotations
+
+from segkit.data.augmenting.operations import (
+    Blur,
+    Brightness,
+    ColourJitter,
+    Contrast,
+    CropResize,
+    CutOut,
+    Elastic,
+    FlipX,
+    FlipY,
+    Gamma,
+    Noise,
+    PiecewiseAffine,
+    QuarterTurn,
+    Rotate,
+    Scale,
+    Shear,
+    Shift,
+)
+from segkit.data.augmenting.policy import Policy
+from segkit.errors import unknown
+
+NONE = Policy("none", summary="Pictures as they are.")
+
+FLIPS = Policy("flips", (FlipX(), FlipY()), summary="Each flip in half of the cases.")
+
+LIGHT = Policy(
+    "light",
+    (FlipX(), FlipY(), QuarterTurn(), Contrast((0.9, 1.1)), Brightness((-0.1, 0.1))),
+    summary="Flips, quarter turns, a little contrast and brightness.",
+)
+
+STRONG = Policy(
+    "strong",
+    (
+        FlipX(),
+        FlipY(),
+        QuarterTurn(),
+        Rotate((-45, 45)),
+        Scale((0.75, 1.33)),
+        Shear((-8, 8), p=0.3),
+        Shift((-0.1, 0.1)),
+        Elastic(),
+        ColourJitter(),
+        Contrast((0.7, 1.3), per_channel=0.3),
+        Brightness(),
+        Gamma(),
+        Blur((0.5, 1.5), p=0.2),
+        Noise((1, 8), p=0.2),
+        CutOut(),
+    ),
+    summary="Everything, moderately: for small sets.",
+)
+
+QTSEG = Policy(
+    "qtseg",
+    (
+        FlipY(),
+        FlipX(),
+        Noise((1.275, 1.275), p=1),
+        Blur((1, 1), p=1),
+        Contrast((0.5, 1.5), per_channel=0.5, p=1),
+        Scale((0.5, 2), apart=True, p=1),
+        Rotate((-40, 40), p=1),
+        Shear((-16, 16), p=1),
+        PiecewiseAffine(p=1),
+        Shift((-0.2, 0.2), p=1),
+    ),
+    pick=(0, 4),
+    summary="QTSeg: up to four of ten operations, in random order.",
+)
+
+DERMOMAMBA = Policy(
+    "dermomamba",
+    (CropResize((0.80, 0.95), p=0.1), Rotate((-15, 15)), FlipX(), FlipY()),
+    summary="DermoMamba: rare crops, ±15 degrees, flips.",
+)
+
+VMPANET = Policy(
+    "vmpanet",
+    (FlipX(), FlipY(), Rotate((0, 360))),
+    summary="VMPANet: flips and any rotation, half of the cases each.",
+)
+
+EAMNET = Policy(
+    "eamnet",
+    (FlipX(), FlipY(), Rotate((-30, 30), p=1)),
+    summary="EAM-Net: flips and ±30 degrees.",
+)
+
+POLICIES = {
+    policy.name: policy
+    for policy in (NONE, FLIPS, LIGHT, STRONG, QTSEG, DERMOMAMBA, VMPANET, EAMNET)
+}
+
+
+def policy(name: str) -> Policy:
+    """A policy by name."""
+    if name not in POLICIES:
+        raise unknown("augmentation", name, POLICIES)
+    return POLICIES[name]

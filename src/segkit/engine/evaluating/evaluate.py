@@ -1,0 +1,199 @@
+"""Score a run: its test part, another dataset, with test-time augmentation, as an ensemble.
+
+`evaluate_run` returns the `evaluate --json` document. The plain evaluation writes `cases.csv` in
+every fold and `summary.json`; every other one writes into `run/evaluations/`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from segkit import paths
+from segkit.engine.evaluating.cases import Columns, measure_part
+from segkit.engine.evaluating.cases_csv import write_cases
+from segkit.engine.evaluating.settings import Bench, Settings, prepare_bench
+from segkit.engine.evaluating.summary import document, metrics, resampler, units
+from segkit.engine.runs import Run, open_run
+from segkit.errors import UsageError
+from segkit.metrics import cases
+from segkit.metrics.statistics import permutation_test
+
+if TYPE_CHECKING:
+    from segkit.engine.predicting.segmenter import Segmenter
+
+
+def evaluate_run(
+    run: Run | Path | str,
+    *,
+    data: str | None = None,
+    split: str = "test",
+    at: str = "prepared",
+    tta: str | None = None,
+    protocol: str | None = None,
+    device: str = "auto",
+    progress: Any = None,
+    **more: Any,
+) -> dict[str, Any]:
+    """Score a run; the settings are those of `Settings`, the result is the JSON document."""
+    opened = run if isinstance(run, Run) else open_run(run)
+    settings = Settings(data, split, at, tta or "none", protocol=protocol, device=device, **more)
+    bench = prepare_bench(opened, settings)
+    ticker = _Ticker(progress, bench)
+    columns = _all_folds(bench, bench.base_tta, ticker)
+    draws = resampler(columns, settings.resamples, settings.interval)
+    made = document(_head(bench), columns, bench.classes, bench.scoring, draws)
+    made["rows"] = _rows(bench, columns, ticker)
+    if settings.tune:
+        made["tuned"] = _tuned(bench)
+    made["notes"] = bench.notes
+    if settings.save:
+        _save(bench, columns, made)
+    return made
+
+
+def _head(bench: Bench) -> dict[str, Any]:
+    run, settings = bench.run, bench.settings
+    return {
+        "run": str(run.path),
+        "architecture": run.recipe.architecture,
+        "data": bench.prepared.name,
+        "trained_on": run.card["name"],
+        "split": bench.split,
+        "selection": run.selection,
+        "at": settings.at,
+        "size": list(bench.prepared.size),
+        "resize": bench.prepared.resize,
+        "tta": bench.base_tta,
+        "threshold": run.recipe.evaluate.threshold,
+        "tolerance": settings.tolerance,
+    }
+
+
+class _Ticker:
+    """Tells the caller's progress bar how much there is; works without one."""
+
+    def __init__(self, progress: Any, bench: Bench):
+        self.progress, self.goal = progress, 0
+        self.bench = bench
+
+    def begin(self, many: int, what: str) -> Any:
+        """So many pictures more."""
+        self.goal += many
+        if self.progress is not None:
+            self.progress.total(self.goal)
+            self.progress.describe(what)
+        return self.progress
+
+
+def _segmenter(bench: Bench, fold: Any, tta: str) -> Segmenter:
+    from segkit.engine.predicting.segmenter import Segmenter
+
+    return Segmenter.from_run(bench.run, fold=fold, device=bench.settings.device, tta=tta)
+
+
+def _all_folds(bench: Bench, tta: str, ticker: _Ticker) -> Columns:
+    """The cases of every fold, scored by that fold's network."""
+    parts = []
+    for fold in bench.folds:
+        ids = bench.ids(fold)
+        if not ids:
+            continue
+        tick = ticker.begin(len(ids), f"scoring {fold.path.name}")
+        part = measure_part(_segmenter(bench, fold, tta), bench.prepared, ids, bench.plan(), tick)
+        parts.append(_labelled(part, fold.index, fold.seed))
+    return cases.join(parts)
+
+
+def _labelled(columns: Columns, fold: int, seed: int) -> Columns:
+    many = len(columns["id"])
+    seeds = np.array([str(seed)] * many, dtype=object)
+    return {**columns, "fold": np.full(many, fold), "seed": seeds}
+
+
+def _rows(bench: Bench, base: Columns, ticker: _Ticker) -> list[dict[str, Any]]:
+    """Test-time augmentation and the ensemble of folds, each a row of its own beside the base."""
+    rows, tta = [], bench.settings.tta
+    if tta != bench.base_tta:
+        rows.append(_row(bench, f"tta-{tta}", _all_folds(bench, tta, ticker), base))
+    if bench.settings.ensemble:
+        columns = _ensemble(bench, ticker)
+        rows.append(_row(bench, "ensemble", columns, base))
+    return rows
+
+
+def _ensemble(bench: Bench, ticker: _Ticker) -> Columns:
+    """The mean of all networks."""
+    ids = bench.ids(bench.folds[0])
+    tick = ticker.begin(len(ids), "scoring the ensemble")
+    segmenter = _segmenter(bench, "all", bench.base_tta)
+    return _labelled(measure_part(segmenter, bench.prepared, ids, bench.plan(), tick), 0, 0)
+
+
+def _row(bench: Bench, name: str, columns: Columns, base: Columns) -> dict[str, Any]:
+    settings = bench.settings
+    draws = resampler(columns, settings.resamples, settings.interval)
+    row: dict[str, Any] = {"name": name, "metrics": metrics(columns, draws)}
+    own, plain = _per_picture(columns), _per_picture(base)
+    shared = [key for key in own if key in plain]
+    groups = dict(zip(columns["id"], units(columns), strict=True))
+    ours, theirs = (np.array([table[key] for key in shared]) for table in (own, plain))
+    row["dice_image_gain"] = float((ours - theirs).mean())
+    row["p"] = permutation_test(ours, theirs, [groups[key] for key in shared])
+    return row
+
+
+def _per_picture(columns: Columns) -> dict[str, float]:
+    """Mean Dice of each picture over the folds and seeds that scored it."""
+    found: dict[str, list[float]] = {}
+    for name, value in zip(columns["id"], columns["dice"], strict=True):
+        found.setdefault(str(name), []).append(float(value))
+    return {name: float(np.mean(values)) for name, values in found.items()}
+
+
+def _tuned(bench: Bench) -> list[dict[str, Any]]:
+    """Threshold and cleaning of each fold, chosen on its validation part."""
+    from segkit.engine.evaluating.tune import tune
+
+    rows = []
+    for fold in bench.folds:
+        val, test = bench.ids(fold, "val"), bench.ids(fold)
+        if not bench.own or not val:
+            raise UsageError("--tune needs the run's own validation part", "it is empty here")
+        found = tune(_segmenter(bench, fold, bench.base_tta), bench.prepared, val, test)
+        rows.append({"fold": fold.index, "seed": fold.seed, **found})
+    return rows
+
+
+def label(settings: Settings, bench: Bench) -> str:
+    """The file name of an evaluation that is not the plain one; empty for the plain one."""
+    words = [] if bench.own else [bench.prepared.name]
+    words += [bench.split] if bench.split not in ("test", "all") else []
+    words += [settings.at] if settings.at != "prepared" else []
+    return "-".join(words)
+
+
+def _save(bench: Bench, columns: Columns, made: dict[str, Any]) -> None:
+    run, name = bench.run, label(bench.settings, bench)
+    if name:
+        folder = run.path / "evaluations"
+        write_cases(folder / f"{name}-cases.csv", columns, run.selection)
+        paths.write_json(folder / f"{name}.json", _finite(made))
+        return
+    for fold in bench.folds:
+        chosen = (columns["fold"] == fold.index) & (columns["seed"] == str(fold.seed))
+        if chosen.any():
+            own = {key: values[chosen] for key, values in columns.items()}
+            write_cases(fold.cases_csv, own, run.selection)
+    paths.write_json(run.path / "summary.json", _finite(made))
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: it becomes null."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,0 +1,226 @@
+"""What a run is scored on, and how: the settings of an evaluation, checked before any work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+from segkit.data.preparing.prepare import ensure_prepared
+from segkit.data.sources import all_names
+from segkit.data.sources import dataset as describe_dataset
+from segkit.data.splitting.groups import groups_of
+from segkit.data.splitting.protocols import PROTOCOLS
+from segkit.data.store import PreparedSet, open_prepared
+from segkit.engine.evaluating.cases import BATCH, Plan
+from segkit.engine.runs import FoldDir, Run
+from segkit.errors import SegkitError, UsageError, unknown
+from segkit.metrics import cases
+from segkit.metrics.protocols import CONVENTIONS
+
+PARTS = ("train", "val", "test")
+EXTRA_OF = {"fundus": ("cldice",), "microscopy": ("objects",)}  # by the dataset's modality
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a run is scored."""
+
+    data: str | None = None  # None: the run's own
+    split: str = "test"
+    at: str = "prepared"
+    tta: str = "none"
+    ensemble: bool = False
+    protocol: str | None = None
+    device: str = "auto"
+    engine: str = "auto"  # of the surface distances
+    tolerance: float = 2.0
+    extras: tuple[str, ...] | None = None  # None: by the kind of pictures
+    tune: bool = False
+    batch: int = BATCH
+    resamples: int = 2000
+    interval: str = "bca"
+    save: bool = True
+
+
+@dataclass
+class Bench:
+    """A run, the pictures it is scored on, and how."""
+
+    run: Run
+    prepared: PreparedSet
+    settings: Settings
+    own: bool
+    scoring: tuple[str, ...] | None
+    notes: list[str] = field(default_factory=list)
+
+    @cached_property
+    def groups(self) -> dict[str, str]:
+        """Pictures that belong together: patients, tiles of a field, copies."""
+        return groups_of(self.prepared, None)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes that are scored one by one: those that run and set have in common."""
+        same = len(self.run.card["classes"]) == len(self.prepared.classes)
+        return self.prepared.classes if same else (*self.prepared.classes[:1], "foreground")
+
+    @property
+    def base_tta(self) -> str:
+        """The augmentation that belongs to the run's recipe."""
+        return self.run.recipe.evaluate.tta
+
+    @property
+    def split(self) -> str:
+        """Which part is scored; a foreign dataset is scored whole unless a part is named."""
+        return "all" if not self.own and self.settings.split == "test" else self.settings.split
+
+    @property
+    def folds(self) -> list[FoldDir]:
+        """The folds that have a checkpoint."""
+        found = [fold for fold in self.run.folds if fold.best.is_file()]
+        if not found:
+            raise SegkitError(f"{self.run.path} cannot be scored", "no fold has a checkpoint yet")
+        return found
+
+    def ids(self, fold: FoldDir, part: str | None = None) -> list[str]:
+        """The pictures that a fold is scored on."""
+        part = part or self.split
+        if self.own:
+            return list(getattr(self.run.split.folds[fold.index], part))
+        items = self.prepared.items
+        return [item["id"] for item in items if part == "all" or item.get("part") == part]
+
+    def plan(self) -> Plan:
+        """What is measured."""
+        s = self.settings
+        wanted = cases.Wanted(
+            tolerance=s.tolerance,
+            engine=s.engine,  # type: ignore[arg-type]
+            extras=_extras(self.prepared.name) if s.extras is None else s.extras,
+            classes=self.classes,
+            evidence=self.scoring is not None,
+        )
+        wants_original = self.scoring is not None and self.scoring in ((), ("original",))
+        return Plan(wanted, s.at, s.batch, wants_original and s.at == "prepared", self.groups)
+
+
+def prepare_bench(run: Run, settings: Settings) -> Bench:
+    """The bench of an evaluation, or an error that says what cannot be scored."""
+    _among("--at", settings.at, ("prepared", "original"))
+    _among("--split", settings.split, (*PARTS, "all"))
+    _among("--tta", settings.tta, ("none", "flips", "d4"))
+    _among("--engine", settings.engine, ("auto", "native", "python", "medpy", "device"))
+    _among("--interval", settings.interval, ("bca", "percentile"))
+    strangers = [name for name in settings.extras or () if name not in cases.EXTRAS]
+    if strangers:
+        raise unknown("costly metric", strangers[0], cases.EXTRAS)
+    if settings.tolerance < 0:
+        raise UsageError(f"--tolerance is {settings.tolerance}", "not below 0")
+    own_name = run.card["name"]
+    own = settings.data in (None, own_name)
+    if own and settings.split == "all":
+        raise UsageError("--split all holds pictures that the run was trained on")
+    prepared = _own_set(run) if own else _other_set(run, str(settings.data))
+    bench = Bench(run, prepared, settings, own, _scoring(run, settings.protocol))
+    _check(bench)
+    return bench
+
+
+def _own_set(run: Run) -> PreparedSet:
+    """The prepared set that the run was trained on, made again if it is gone."""
+    root = Path(run.card.get("root") or "")
+    if run.card.get("root") and (root / "manifest.json").is_file():
+        return open_prepared(root)
+    recipe = replace(run.recipe.data, name=run.card["name"])
+    return open_prepared(ensure_prepared(recipe.name, recipe))
+
+
+def _other_set(run: Run, name: str) -> PreparedSet:
+    """Another dataset, prepared as the run's own (size and resizing)."""
+    recipe = replace(run.recipe.data, name=name, variant="original")
+    return open_prepared(ensure_prepared(name, recipe))
+
+
+def _among(flag: str, value: str, allowed: Sequence[str]) -> None:
+    if value not in allowed:
+        raise UsageError(f"{flag} is '{value}'", f"allowed: {', '.join(allowed)}")
+
+
+def _scoring(run: Run, protocol: str | None) -> tuple[str, ...] | None:
+    """The conventions to show: all (), the one named, or the one of the run's own protocol."""
+    name = protocol or run.recipe.data.protocol
+    if name is None:
+        return None
+    if name == "all":
+        return ()
+    if name in CONVENTIONS:
+        return (name,)
+    if name in PROTOCOLS:
+        return (PROTOCOLS[name].scoring,)
+    raise unknown("protocol", name, dict.fromkeys([*CONVENTIONS, *PROTOCOLS, "all"]))
+
+
+def _check(bench: Bench) -> None:
+    """Refuse what cannot be scored; note what a reader must know."""
+    run, prepared = bench.run, bench.prepared
+    if bench.own and run.card.get("hash") not in (None, prepared.manifest.get("hash")):
+        bench.notes.append("the prepared set has changed since the run was trained")
+    trained = tuple(run.card["classes"])
+    if len(trained) != len(prepared.classes):
+        bench.notes.append(
+            f"the run knows {len(trained)} classes, {prepared.name} has {len(prepared.classes)}: "
+            "only foreground against background is comparable"
+        )
+    if run.selection == "test" and bench.own:
+        bench.notes.append("the checkpoint was chosen on the reported part (selection: test)")
+    if not any(bench.ids(fold) for fold in bench.folds):
+        raise SegkitError(f"there is nothing to score in part '{bench.split}' of {prepared.name}")
+    if bench.settings.ensemble:
+        _check_ensemble(bench)
+    if bench.settings.tune and not (bench.own and bench.split == "test"):
+        raise UsageError(
+            "--tune chooses on the run's validation part and reports on its test part",
+            f"the scored part is '{bench.split}' of {prepared.name}",
+            "Leave --split and --data out.",
+        )
+    if not bench.own:
+        seen = _seen_in_training(bench)
+        if seen:
+            bench.notes.append(
+                f"{seen} pictures of {prepared.name} were in the training part of the run"
+            )
+
+
+def _check_ensemble(bench: Bench) -> None:
+    """Several networks, and pictures that none of them was trained on."""
+    if len(bench.folds) < 2:
+        raise UsageError("--ensemble needs a run with several folds or seeds")
+    ids = bench.ids(bench.folds[0])
+    trained = {n for fold in bench.run.split.folds for n in (*fold.train, *fold.val)}
+    if bench.own and trained & set(ids):
+        raise UsageError(
+            "an ensemble of folds cannot be scored on its own cross-validation set",
+            "each picture was trained on by other folds",
+            "Score it on another set: --data NAME --ensemble.",
+        )
+
+
+def _seen_in_training(bench: Bench) -> int:
+    """Pictures of the foreign set whose bytes are those of training pictures."""
+    root = Path(bench.run.card.get("root", ""))
+    if not (root / "manifest.json").is_file():
+        return 0
+    known = open_prepared(root)
+    trained = {name for fold in bench.run.split.folds for name in (*fold.train, *fold.val)}
+    bytes_of = {known.item(name).get("sha256_image") for name in trained if name in known.ids}
+    scored = set(bench.ids(bench.folds[0]))
+    items = bench.prepared.items
+    return sum(item["id"] in scored and item.get("sha256_image") in bytes_of for item in items)
+
+
+def _extras(name: str) -> tuple[str, ...]:
+    """The costly scores that pictures of this kind need; a set that nobody describes needs none."""
+    known = name in all_names()
+    return EXTRA_OF.get(describe_dataset(name).modality, ()) if known else ()

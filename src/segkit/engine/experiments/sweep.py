@@ -1,0 +1,136 @@
+"""A sweep: one run per point under one split and recipe, resumable, with a table and a plot.
+
+out/  sweep.json  sweep.csv  sweep.svg  <point>/ (a run folder each)
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from segkit import paths
+from segkit.engine.experiments.studies import Point
+from segkit.engine.runs import Run, open_run
+from segkit.engine.training.crossval import Options, train
+from segkit.errors import SegkitError, UsageError
+from segkit.recipe import Recipe
+
+FIGURES = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
+COLUMNS = ("point", "state", "params", "n", *FIGURES, "ci_low", "ci_high", "run")
+
+
+def sweep(
+    points: Sequence[tuple[Point, Recipe]], out: Path, options: Options, show: str = "dice_image"
+) -> Iterator[dict[str, Any]]:
+    """Train and score every point; a point that fails is said and does not end the others."""
+    _check(points, out, options.resume)
+    write(out, points, show, {})
+    failed: dict[str, str] = {}
+    for number, (point, recipe) in enumerate(points, 1):
+        folder = out / point.folder
+        yield {"event": "point", "label": point.label, "number": number, "of": len(points)}
+        if _done(folder):
+            continue
+        started = (folder / "recipe.json").is_file()
+        own = Options(**{**vars(options), "resume": started})
+        try:
+            for event in train(recipe, folder, own):
+                yield {**event, "event": "trained"} if event["event"] == "done" else event
+        except UsageError:
+            raise
+        except SegkitError as error:
+            if error.exit_code > 128:  # a signal: the whole sweep stops
+                raise
+            failed[point.label] = str(error.why or error.what)
+            yield {"event": "warning", "text": f"{point.label} failed: {error.as_text()}"}
+        write(out, points, show, failed)
+    yield {"event": "done", "run": str(out), "rows": write(out, points, show, failed)}
+
+
+def _check(points: Sequence[tuple[Point, Recipe]], out: Path, resume: bool) -> None:
+    names = [point.folder for point, _ in points]
+    if len(set(names)) < len(names):
+        raise UsageError("two points have the same name", ", ".join(names))
+    if (out / "sweep.json").exists() and not resume:
+        raise UsageError(f"{out} is a sweep already", None, "Go on with --resume, or change --out.")
+
+
+def _done(folder: Path) -> bool:
+    return (folder / "recipe.json").is_file() and open_run(folder).state == "done"
+
+
+def write(
+    out: Path, points: Sequence[tuple[Point, Recipe]], show: str, failed: dict[str, str]
+) -> list[dict[str, Any]]:
+    """The table and the plot of what is there by now."""
+    rows = [row(point, out, failed) for point, _ in points]
+    document = {"show": show, "points": [vars(point) for point, _ in points], "rows": rows}
+    paths.write_json(out / "sweep.json", document)
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    paths.write_text(out / "sweep.csv", text.getvalue())
+    paths.write_text(out / "sweep.svg", plot(rows, show))
+    return rows
+
+
+def row(point: Point, out: Path, failed: dict[str, str]) -> dict[str, Any]:
+    """One line of the table."""
+    folder = out / point.folder
+    found: dict[str, Any] = {"point": point.label, "run": str(folder), "state": "waiting"}
+    found |= {"settings": dict(point.settings), "published": dict(point.published)}
+    if point.label in failed:
+        return {**found, "state": "failed", "reason": failed[point.label]}
+    if not (folder / "recipe.json").is_file():
+        return found
+    run = open_run(folder)
+    found |= {"state": run.state, "params": _parameters(run)}
+    if run.summary:
+        metrics = run.summary["metrics"]
+        found |= {name: metrics[name]["mean"] for name in FIGURES if name in metrics}
+        low, high = metrics["dice_image"].get("ci95") or (None, None)
+        found |= {"n": run.summary["n"], "ci_low": low, "ci_high": high}
+    return found
+
+
+def _parameters(run: Run) -> int | None:
+    results = [fold.result for fold in run.folds if fold.finished]
+    return results[0].get("parameters") if results and results[0] else None
+
+
+def plot(rows: Sequence[dict[str, Any]], show: str) -> str:
+    """Points as dots with their intervals, one line each: an SVG without a library."""
+    known = [row for row in rows if row.get(show) is not None]
+    values = [row[key] for row in known for key in (show, "ci_low", "ci_high") if row.get(key)]
+    low, high = (min(values), max(values)) if values else (0.0, 1.0)
+    low, high = low - 0.05 * (high - low or 1), high + 0.05 * (high - low or 1)
+    left, width, line = 230, 640, 26
+    height = line * (len(rows) + 2)
+
+    def x(value: float) -> float:
+        return left + (value - low) / (high - low) * (width - left - 70)
+
+    parts = [_words(8, 16, f"{show}, mean and 95 % interval", "bold")]
+    for number, row in enumerate(rows):
+        y = line * (number + 1.5)
+        parts.append(_words(8, y + 4, row["point"]))
+        if row.get(show) is None:
+            parts.append(_words(left, y + 4, row["state"]))
+            continue
+        if show == "dice_image" and row.get("ci_low") is not None:
+            ends = f'x1="{x(row["ci_low"]):.1f}" x2="{x(row["ci_high"]):.1f}"'
+            parts.append(f'<line {ends} y1="{y}" y2="{y}" stroke="#7fb3d5" stroke-width="3"/>')
+        parts.append(f'<circle cx="{x(row[show]):.1f}" cy="{y}" r="5" fill="#1a5276"/>')
+        parts.append(_words(width - 60, y + 4, f"{row[show]:.4f}"))
+    start = f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height:.0f}">'
+    return "\n".join([start, *parts, "</svg>", ""])
+
+
+def _words(x: float, y: float, text: str, weight: str = "normal") -> str:
+    style = f'font-size="12" font-family="sans-serif" font-weight="{weight}"'
+    return f'<text x="{x}" y="{y}" {style}>{escape(text)}</text>'

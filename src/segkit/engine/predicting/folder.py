@@ -1,0 +1,288 @@
+"""Many pictures of any size: read ahead, predict in batches, write behind; memory stays flat."""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from segkit import paths
+from segkit.data.geometry import Geometry
+from segkit.data.images import read_image
+from segkit.engine.predicting import outputs
+from segkit.engine.predicting.masks import masks_from
+from segkit.engine.predicting.opening import open_picture, restore
+from segkit.engine.predicting.sliding import Sliding, as_numpy, slide
+from segkit.errors import SegkitError, UsageError
+
+SUFFIXES = frozenset(
+    (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
+)
+RESULTS = ("masks", "overlays", "probabilities")  # folders that a job writes
+HELD_PIXELS = 40_000_000  # a batch is closed early when its pictures hold more than this
+LARGE_PIXELS = 8_000_000  # pictures from here on are written one at a time
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Job:
+    """Where the results go and which of them are wanted."""
+
+    out: Path
+    batch: int = 8
+    overlays: bool = True
+    probabilities: bool = False
+    sliding: Sliding | None = None
+    workers: int = 2
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A file to predict, and the name of its results (without a suffix) below the output folder."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What came of one picture: rows for predictions.csv, or the reason why there are none."""
+
+    picture: Picture
+    rows: tuple[dict[str, Any], ...] = ()
+    error: str = ""
+
+
+@dataclass
+class _Loaded:
+    picture: Picture
+    image: np.ndarray
+    small: np.ndarray | None = None  # at network size; None when sliding
+    geometry: Geometry | None = None
+    ms: float = 0.0
+
+    @property
+    def pixels(self) -> int:
+        """Of the picture itself."""
+        height, width = self.geometry.original if self.geometry else self.image.shape[:2]
+        return int(height * width)
+
+
+@dataclass
+class _Failed:
+    picture: Picture
+    error: str
+
+
+def find_pictures(sources: Iterable[Path | str], skip: Path | None = None) -> list[Picture]:
+    """Files, folders (to the bottom) and globs, in natural order, each with a name of its own.
+
+    `skip` is the output folder: what lies in its `masks`, `overlays` and `probabilities` are
+    results of ours, not pictures.
+    """
+    results = [(skip / name).resolve() for name in RESULTS] if skip else []
+    found: dict[Path, str] = {}
+    for source in sources:
+        for path, base in _expand(str(source)):
+            if not any(path.resolve().is_relative_to(folder) for folder in results):
+                found.setdefault(path, path.relative_to(base).as_posix())
+    if not found:
+        raise UsageError("no picture was found", "the sources hold results of segkit only")
+    return _named(found)
+
+
+def _expand(source: str) -> Iterator[tuple[Path, Path]]:
+    path = Path(source)
+    if path.is_dir():
+        inside = (file for file in path.rglob("*") if file.suffix.lower() in SUFFIXES)
+        files = sorted((f for f in inside if f.is_file()), key=_natural)
+        if not files:
+            raise UsageError(
+                f"{path} holds no pictures", f"looked for {', '.join(sorted(SUFFIXES))}"
+            )
+        yield from ((file, path) for file in files)
+    elif path.is_file():
+        yield path, path.parent
+    elif matches := [Path(match) for match in glob.glob(source, recursive=True)]:
+        yield from ((f, f.parent) for f in sorted(matches, key=_natural) if f.is_file())
+    else:
+        raise UsageError(f"{source} is not here", "there is no such file, folder or match")
+
+
+def _natural(path: Path) -> list[int | str]:
+    return paths.natural_key(path.as_posix())
+
+
+def _named(found: dict[Path, str]) -> list[Picture]:
+    """Results lose the suffix; where two would share a name, they keep it, then get a number."""
+    stems = [str(Path(name).with_suffix("")) for name in found.values()]
+    taken: set[str] = set()
+    pictures = []
+    for (path, name), stem in zip(found.items(), stems, strict=True):
+        wanted = stem if stems.count(stem) == 1 else name.replace(".", "_")
+        unique, number = wanted, 2
+        while unique in taken:
+            unique, number = f"{wanted}-{number}", number + 1
+        taken.add(unique)
+        pictures.append(Picture(path, unique))
+    return pictures
+
+
+def run_job(segmenter: Any, pictures: Sequence[Picture], job: Job) -> Iterator[Done]:
+    """Predict and write every picture; broken ones are yielded with their reason."""
+    rows: list[dict[str, Any]] = []
+    skipped: list[Done] = []
+    with ThreadPoolExecutor(job.workers) as readers, ThreadPoolExecutor(job.workers) as writers:
+        loaded = _ahead(readers, lambda one: _load(one, segmenter, job), pictures, job.workers + 1)
+        predicted = _predicted(segmenter, loaded, job)
+        finish = _finisher(segmenter, job)
+        for done in _ahead(writers, finish, predicted, job.workers):
+            rows.extend(done.rows)
+            if done.error:
+                skipped.append(done)
+            yield done
+    _write_csv(job.out / "predictions.csv", outputs.COLUMNS, rows)
+    table = [{"file": str(one.picture.path), "reason": one.error} for one in skipped]
+    if table:
+        _write_csv(job.out / "skipped.csv", ("file", "reason"), table)
+    else:  # of an earlier job
+        (job.out / "skipped.csv").unlink(missing_ok=True)
+
+
+def _ahead(
+    pool: ThreadPoolExecutor,
+    work: Callable[[Item], Result],
+    items: Iterable[Item],
+    depth: int,
+) -> Iterator[Result]:
+    """`map` in order over a pool, never more than `depth` results waiting."""
+    waiting: deque[Future[Result]] = deque()
+    for item in items:
+        waiting.append(pool.submit(work, item))
+        if len(waiting) > depth:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()
+
+
+def _load(picture: Picture, segmenter: Any, job: Job) -> _Loaded | _Failed:
+    begun = time.perf_counter()
+    try:
+        if job.sliding is not None:
+            loaded = _Loaded(picture, read_image(picture.path, orient=True))
+        else:
+            opened = open_picture(picture.path, segmenter.size, segmenter.resize)
+            loaded = _Loaded(picture, opened.image, opened.small, opened.geometry)
+    except (SegkitError, OSError, ValueError) as error:
+        return _Failed(picture, _reason(error))
+    if not job.overlays and job.sliding is None:
+        loaded.image = np.empty((0, 0, 3), np.uint8)  # its pixels are not needed any more
+    loaded.ms = _since(begun)
+    return loaded
+
+
+def _reason(error: Exception) -> str:
+    text = error.why or error.what if isinstance(error, SegkitError) else str(error)
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _predicted(
+    segmenter: Any, items: Iterable[_Loaded | _Failed], job: Job
+) -> Iterator[tuple[_Loaded, np.ndarray] | _Failed]:
+    batch: list[_Loaded] = []
+    for item in items:
+        if isinstance(item, _Failed):
+            yield item
+            continue
+        batch.append(item)
+        held = sum(one.image.shape[0] * one.image.shape[1] for one in batch)
+        if len(batch) >= job.batch or held > HELD_PIXELS or job.sliding is not None:
+            yield from _predict_batch(segmenter, batch, job)
+            batch = []
+    if batch:
+        yield from _predict_batch(segmenter, batch, job)
+
+
+def _predict_batch(
+    segmenter: Any, batch: list[_Loaded], job: Job
+) -> Iterator[tuple[_Loaded, np.ndarray]]:
+    begun = time.perf_counter()
+    if job.sliding is not None:
+        answers = [slide(segmenter, one.image, job.sliding) for one in batch]
+    else:
+        smalls = np.stack([one.small for one in batch if one.small is not None])
+        answers = list(as_numpy(segmenter.probabilities(smalls)))
+    share = _since(begun) / len(batch)
+    for one, answer in zip(batch, answers, strict=True):
+        one.ms += share
+        yield one, answer
+
+
+def _finisher(segmenter: Any, job: Job) -> Callable[[tuple[_Loaded, np.ndarray] | _Failed], Done]:
+    large = threading.Lock()
+
+    def finish(item: tuple[_Loaded, np.ndarray] | _Failed) -> Done:
+        if isinstance(item, _Failed):
+            return Done(item.picture, error=item.error)
+        with large if item[0].pixels > LARGE_PIXELS else nullcontext():
+            return write(*item)
+
+    def write(loaded: _Loaded, probability: np.ndarray) -> Done:
+        begun = time.perf_counter()
+        if loaded.geometry is not None:
+            probability = restore(probability, loaded.geometry)
+        mask = masks_from(probability[None], segmenter.threshold)[0]
+        ms = round(loaded.ms + _since(begun), 2)
+        return Done(loaded.picture, _save(loaded, mask, probability, ms, segmenter.classes, job))
+
+    return finish
+
+
+def _save(
+    loaded: _Loaded,
+    mask: np.ndarray,
+    probability: np.ndarray,
+    ms: float,
+    classes: Sequence[str],
+    job: Job,
+) -> tuple[dict[str, Any], ...]:
+    name = loaded.picture.name
+    file = job.out / "masks" / f"{name}.png"
+    outputs.write_mask(file, mask, len(classes))
+    if job.probabilities:
+        outputs.write_probabilities(job.out / "probabilities" / name, probability, classes)
+    if job.overlays:
+        outputs.write_overlay(job.out / "overlays" / f"{name}.jpg", loaded.image, mask)
+    common = {
+        "file": str(loaded.picture.path),
+        "mask": file.relative_to(job.out).as_posix(),
+        "height": mask.shape[0],
+        "width": mask.shape[1],
+        "ms": ms,
+    }
+    return tuple({**common, **row} for row in outputs.figures(mask, probability, classes))
+
+
+def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    paths.write_text(path, text.getvalue())
+
+
+def _since(begun: float) -> float:
+    return (time.perf_counter() - begun) * 1000

@@ -1,0 +1,107 @@
+"""An exported ONNX file as a segmenter: the answers of the run, with no torch in the process."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from segkit.data.normalise import normalise
+from segkit.engine.predicting import tta as augmentation
+from segkit.engine.predicting.masks import masks_from
+from segkit.errors import MissingExtra, SegkitError
+
+METADATA = "segkit"
+
+
+class OnnxSegmenter:
+    """Pictures at network size in, probabilities out; settings come from the file's metadata."""
+
+    def __init__(
+        self,
+        path: Path | str,
+        tta: str = "none",
+        threshold: float | None = None,
+        threads: int | None = None,
+    ):
+        augmentation.views(tta)
+        self.path, self.tta = Path(path), tta
+        self.session = _open(self.path, threads)
+        self.card = read_card(self.session, self.path)
+        self._input = self.session.get_inputs()[0].name
+        self.size = (int(self.card["size"][0]), int(self.card["size"][1]))
+        self.resize: str = self.card["resize"]
+        self.threshold = float(self.card["threshold"] if threshold is None else threshold)
+        self.classes = tuple(self.card["classes"])
+        self.name = f"{self.card['architecture']} ({self.path.name})"
+
+    def probabilities(self, images: np.ndarray) -> np.ndarray:
+        """uint8 (B, H, W, 3) -> float32 (B, K, H, W), K = 1 or one per class."""
+        images = np.ascontiguousarray(images)
+        if self.card["preprocessing"] == "inside":
+            nchw = images.transpose(0, 3, 1, 2)
+            return augmentation.average(nchw, self._from_pixels, self.tta)
+        inputs = normalise(images, self.card["normalise"], self.card["colour"])
+        return augmentation.average(inputs, self._forward, self.tta)
+
+    def masks(self, images: np.ndarray) -> np.ndarray:
+        """uint8 (B, H, W, 3) -> class indices uint8 (B, H, W)."""
+        return masks_from(self.probabilities(images), self.threshold)
+
+    def logits(self, inputs: np.ndarray) -> np.ndarray:
+        """What the network gives for its own input."""
+        return self.session.run(None, {self._input: np.ascontiguousarray(inputs)})[0]
+
+    def _from_pixels(self, nchw: np.ndarray) -> np.ndarray:
+        return self._forward(nchw.transpose(0, 2, 3, 1))
+
+    def _forward(self, inputs: np.ndarray) -> np.ndarray:
+        return probabilities_of(self.logits(inputs))
+
+
+def probabilities_of(logits: np.ndarray) -> np.ndarray:
+    """Sigmoid of one channel, softmax over several; float32."""
+    if logits.shape[1] == 1:
+        return (1.0 / (1.0 + np.exp(-logits.clip(-80, 80)))).astype(np.float32)
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    return (shifted / shifted.sum(1, keepdims=True)).astype(np.float32)
+
+
+def _open(path: Path, threads: int | None) -> Any:
+    if not path.is_file():
+        raise SegkitError(f"{path} is missing")
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtra("onnxruntime", "export", f"running {path.name}") from error
+    from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads or 0
+    broken = (states.InvalidProtobuf, states.Fail, states.InvalidGraph, states.NotImplemented)
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=_providers(onnxruntime))
+    except broken as error:
+        raise SegkitError(f"{path} cannot be run", str(error).splitlines()[0]) from error
+
+
+def _providers(onnxruntime: Any) -> list[str]:
+    """A GPU where this build of ONNX Runtime has one, then the CPU."""
+    there = onnxruntime.get_available_providers()
+    return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
+
+
+def read_card(session: Any, path: Path) -> dict[str, Any]:
+    """The card that `segkit export` wrote into the metadata."""
+    entries = session.get_modelmeta().custom_metadata_map
+    if METADATA not in entries:
+        raise SegkitError(
+            f"{path} says nothing of its preprocessing",
+            "it was not written by segkit",
+            "Export it with: segkit export RUN --to onnx",
+        )
+    card: dict[str, Any] = json.loads(entries[METADATA])
+    return card

@@ -1,0 +1,100 @@
+"""Masks for pictures of any size: `segkit.load(run)` for one picture, `segkit.predict` for folders.
+
+No torch here: an ONNX file is run without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from segkit.data.geometry import Geometry, fit
+from segkit.engine.predicting.masks import foreground, masks_from
+from segkit.engine.predicting.opening import Picture, as_picture, open_picture, restore
+from segkit.engine.predicting.sliding import Sliding, as_numpy, slide
+from segkit.errors import UsageError
+
+
+class Predictor:
+    """Call it with a picture (path, array, Pillow image): mask and probability at its own size."""
+
+    def __init__(self, segmenter: Any, sliding: Sliding | None = None):
+        self.segmenter, self.sliding = segmenter, sliding
+
+    def __call__(self, image: Picture) -> tuple[np.ndarray, np.ndarray]:
+        """Mask uint8 (H, W) of class indices; probability float32 (H, W), or (K, H, W)."""
+        probability = self.probability(image)
+        mask = masks_from(probability[None], self.segmenter.threshold)[0]
+        return mask, probability[0] if probability.shape[0] == 1 else probability
+
+    def probability(self, image: Picture) -> np.ndarray:
+        """A picture -> float32 (K, H, W)."""
+        if self.sliding is not None:
+            return slide(self.segmenter, as_picture(image), self.sliding)
+        small, geometry = self._fitted(image)
+        return restore(as_numpy(self.segmenter.probabilities(small[None]))[0], geometry)
+
+    def _fitted(self, image: Picture) -> tuple[np.ndarray, Geometry]:
+        size, resize = self.segmenter.size, self.segmenter.resize
+        if isinstance(image, str | Path):
+            opened = open_picture(Path(image), size, resize)
+            return opened.small, opened.geometry
+        return fit(as_picture(image), size, resize)
+
+
+def load(
+    model: Path | str,
+    fold: int | Literal["all"] = "all",
+    device: str = "auto",
+    tta: str | None = None,
+    sliding: Sliding | None = None,
+) -> Predictor:
+    """A run folder or ONNX file, ready: `mask, probability = segkit.load(run)(image)`."""
+    return Predictor(load_segmenter(model, fold=fold, device=device, tta=tta), sliding)
+
+
+def load_segmenter(
+    model: Path | str,
+    *,
+    fold: int | Literal["all"] = "all",
+    device: str = "auto",
+    tta: str | None = None,
+    threshold: float | None = None,
+) -> Any:
+    """The segmenter of a run folder or of an ONNX file; the latter needs no torch."""
+    path = Path(model)
+    if path.is_dir():
+        from segkit.engine.predicting.segmenter import Segmenter
+
+        return Segmenter.from_run(path, fold=fold, device=device, tta=tta, threshold=threshold)
+    if path.suffix == ".onnx" and path.is_file():
+        from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
+
+        return OnnxSegmenter(path, tta=tta or "none", threshold=threshold)
+    why = "it is no run folder and no .onnx file" if path.exists() else "there is no such file"
+    raise UsageError(f"{path} cannot predict", why, "`segkit runs` lists the runs there are.")
+
+
+def predict(
+    model: Path | str,
+    sources: Sequence[Path | str] | Path | str,
+    out: Path | str,
+    **options: Any,
+) -> list[dict[str, Any]]:
+    """Predict files, folders and globs into `out`; the rows of predictions.csv are returned.
+
+    Options are those of `segkit.engine.predicting.folder.Job`.
+    """
+    from segkit.engine.predicting.folder import Job, find_pictures, run_job
+
+    items = [sources] if isinstance(sources, str | Path) else list(sources)
+    job = Job(out=Path(out), **options)
+    segmenter = load_segmenter(model)
+    results = run_job(segmenter, find_pictures(items, skip=job.out), job)
+    return [row for result in results for row in result.rows]
+
+
+__all__ = ["Predictor", "Sliding", "foreground", "load", "load_segmenter", "predict", "restore"]

@@ -1,0 +1,272 @@
+"""A training run: prepare, split, train every fold of every seed, score the test parts."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from segkit.data.preparing.prepare import ensure_prepared
+from segkit.data.splitting.splits import Split, split_for
+from segkit.data.store import PreparedSet, open_prepared
+from segkit.engine import distributed, environment
+from segkit.engine.predicting.segmenter import pick_device
+from segkit.engine.runs import Run, fold_dir, open_run, write_run
+from segkit.engine.training import batchsize, checkpoint, guards, parallel, precision
+from segkit.engine.training.fold import Job
+from segkit.engine.training.guards import Stop
+from segkit.errors import SegkitError, UsageError
+from segkit.recipe import Recipe, to_dict
+
+if TYPE_CHECKING:
+    import torch
+
+Event = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a recipe is carried out; nothing here changes a result."""
+
+    folds: Sequence[int] | None = None  # only these; all without
+    seeds: int = 1
+    device: str = "auto"
+    resume: bool = False
+    fold_jobs: int = 1  # folds side by side; 0 finds how many fit
+    save_minutes: float | None = None
+    workers: int = 1
+    loggers: Sequence[str] = ()
+    strict: bool = False
+    tf32: bool = True
+    command: str = ""
+    score: bool = True  # score the test part at the end
+    find_batch: bool = False  # take the largest batch that fits
+    prepare_progress: Any = None  # a ticker for the preparation
+
+
+def train(recipe: Recipe, out: Path | str, options: Options = Options()) -> Iterator[Event]:
+    """Train a recipe into the run folder `out`, yielding events; the last one is "done"."""
+    device = distributed.join(options.device) or pick_device(options.device)
+    precision.use_tf32(options.tf32)
+    try:
+        yield from _train(recipe, Path(out), options, device)
+    finally:
+        distributed.leave()
+
+
+def _train(recipe: Recipe, out: Path, options: Options, device: torch.device) -> Iterator[Event]:
+    messages: list[str] = []
+    prepared = _prepared(recipe, options, messages.append)
+    recipe = fit_classes(recipe, prepared, messages.append)
+    if options.find_batch:
+        recipe = _fit_batch(recipe, prepared, out, options, device, messages.append)
+    run, split = _begin(recipe, prepared, out, options, device)
+    recipe = run.recipe
+    yield from ({"event": "note", "text": text} for text in [*messages, *split.notes])
+    jobs = _jobs(run, split, prepared.root, options, device)
+    waiting = [job for job in jobs if not (options.resume and job.folder.finished)]
+    yield {
+        "event": "start",
+        "run": str(out),
+        "architecture": recipe.architecture,
+        "data": prepared.name,
+        "folds": [[job.seed, job.folder.index] for job in jobs],
+        "finished": len(jobs) - len(waiting),
+        "device": environment.device_name(device),
+        "selection": recipe.train.select_on,
+    }
+    trackers = environment.open_loggers(options.loggers, run) if distributed.is_main() else []
+    with environment.closing_all(trackers):
+        for event in _events(waiting, options, device):
+            for tracker in trackers:
+                tracker.log(event)
+            yield event
+        if _scorable(run, options):
+            yield {"event": "note", "text": "scoring the test part"}
+        done = {"event": "done", "run": str(out), "summary": _score(run, options)}
+        for tracker in trackers:
+            tracker.log(done)
+    yield done
+
+
+def _prepared(recipe: Recipe, options: Options, say: Callable[[str], None]) -> PreparedSet:
+    """The prepared set; one process makes it, the others wait."""
+    ticker = options.prepare_progress
+
+    def tell(text: str) -> None:
+        say(text)
+        if ticker:
+            ticker.describe(text)
+
+    if distributed.is_main():
+        ensure_prepared(recipe.data.name, recipe.data, None, ticker, tell)
+    distributed.wait()
+    return open_prepared(ensure_prepared(recipe.data.name, recipe.data))
+
+
+def fit_classes(
+    recipe: Recipe, prepared: PreparedSet, say: Callable[[str], None] = lambda text: None
+) -> Recipe:
+    """As many logits as the set has classes; one or two for a binary set, as the network has it."""
+    have, need = recipe.model.get("num_classes", 1), len(prepared.classes)
+    weights = recipe.loss.class_weights
+    if weights and len(weights) != need:
+        raise UsageError(
+            f"loss.class_weights has {len(weights)} items", f"{prepared.name} has {need} classes"
+        )
+    if (need == 2 and have in (1, 2)) or have == need:
+        return recipe
+    if have not in (1, 2):
+        raise UsageError(f"model.num_classes is {have}", f"{prepared.name} has {need} classes")
+    say(f"{prepared.name} has {need} classes: the network gets {need} logits")
+    return dataclasses.replace(recipe, model={**recipe.model, "num_classes": need})
+
+
+def _fit_batch(
+    recipe: Recipe,
+    prepared: PreparedSet,
+    out: Path,
+    options: Options,
+    device: torch.device,
+    say: Callable[[str], None],
+) -> Recipe:
+    """`--batch auto`: the largest that fits; a resumed run keeps the one it found."""
+    if options.resume and (out / "recipe.json").is_file():
+        return batchsize.with_batch(recipe, open_run(out).recipe.train.batch)
+    found = distributed.agree(batchsize.largest_batch(recipe, device, len(prepared.ids)))
+    say(f"--batch auto: {found}")
+    return batchsize.with_batch(recipe, found)
+
+
+def _begin(
+    recipe: Recipe, prepared: PreparedSet, out: Path, options: Options, device: torch.device
+) -> tuple[Run, Split]:
+    """The run folder: a new one, or the one that is resumed under the same recipe."""
+    if options.resume and (out / "recipe.json").is_file():
+        run = open_run(out)
+        split = run.split
+        recipe = _selecting(recipe, split)
+        checkpoint.refuse_changes(to_dict(run.recipe), to_dict(recipe))
+        _refuse_other_data(run, prepared)
+        environment.same_threads(run.environment.get("threads"), device)
+    else:
+        split = split_for(prepared, recipe.data, options.strict)
+        recipe = _selecting(recipe, split)
+    plan = {"seeds": _seeds(recipe, options), "folds": _folds(split, options)}
+    if distributed.is_main():
+        if not options.resume:
+            _refuse_existing(out)
+        facts = environment.describe(device, options.command, plan, options.tf32)
+        write_run(out, recipe, card(prepared), facts, split)
+    distributed.wait()
+    return open_run(out), split
+
+
+def _selecting(recipe: Recipe, split: Split) -> Recipe:
+    """A published split may choose its checkpoint on the reported part; the recipe then says so."""
+    if split.selection != "test" or recipe.train.select_on == "test":
+        return recipe
+    return dataclasses.replace(recipe, train=dataclasses.replace(recipe.train, select_on="test"))
+
+
+def _refuse_existing(out: Path) -> None:
+    if (out / "recipe.json").exists():
+        raise UsageError(
+            f"{out} is a run already", None, "Go on with --resume, or choose another --out."
+        )
+
+
+def _refuse_other_data(run: Run, prepared: PreparedSet) -> None:
+    if run.card.get("hash") != prepared.manifest.get("hash"):
+        raise SegkitError(
+            f"the prepared set {prepared.root} has changed since the run began",
+            "its manifest has another hash",
+            "Start a new run with --out.",
+        )
+
+
+def card(prepared: PreparedSet) -> dict[str, Any]:
+    """What a run keeps of its data."""
+    keys = ("name", "title", "classes", "size", "resize", "variant", "options", "licence")
+    known = {key: prepared.manifest.get(key) for key in (*keys, "citation", "page", "counts")}
+    more = {"count": len(prepared.ids), "hash": prepared.manifest.get("hash")}
+    return {**known, **more, "root": str(prepared.root)}
+
+
+def _seeds(recipe: Recipe, options: Options) -> list[int]:
+    return [recipe.train.seed + i for i in range(options.seeds)]
+
+
+def _folds(split: Split, options: Options) -> list[int]:
+    there = range(len(split.folds))
+    wanted = list(there if options.folds is None else options.folds)
+    strangers = [index for index in wanted if index not in there]
+    if strangers:
+        raise UsageError(
+            f"there is no fold {strangers[0]}", f"the split has folds 0 to {len(there) - 1}"
+        )
+    return wanted
+
+
+def _jobs(
+    run: Run, split: Split, prepared: Path, options: Options, device: torch.device
+) -> list[Job]:
+    recipe = run.recipe
+    seeds, jobs = _seeds(recipe, options), []
+    for seed in seeds:
+        for index in _folds(split, options):
+            fold = split.folds[index]
+            if not fold.train:
+                raise UsageError(f"fold {index} has no training pictures", f"split '{split.rule}'")
+            job = Job(
+                recipe,
+                fold_dir(run.path, index, seed, len(seeds) > 1),
+                prepared,
+                fold.train,
+                fold.test if recipe.train.select_on == "test" else fold.val,
+                seed,
+                str(device),
+                options.resume,
+                options.workers,
+            )
+            jobs.append(job)
+    return jobs
+
+
+def _events(jobs: list[Job], options: Options, device: torch.device) -> Iterator[Event]:
+    """The events of all folds, one after another or several at a time."""
+    at_once = options.fold_jobs
+    minutes = options.save_minutes
+    save_minutes = jobs[0].recipe.train.save_minutes if minutes is None and jobs else minutes
+    if at_once == 0 and len(jobs) > 1:
+        at_once = batchsize.fitting_folds(jobs[0].recipe, device, len(jobs))
+        yield {"event": "note", "text": f"--fold-jobs auto: {at_once}"}
+    if at_once > 1 and len(jobs) > 1:
+        yield from parallel.run_parallel(jobs, at_once, save_minutes)
+        return
+    from segkit.engine.training.loop import train_fold
+
+    stop = Stop(save_minutes)
+    with stop.listening():
+        for job in jobs:
+            with guards.memory_errors(job.recipe.train.batch, device):
+                yield from train_fold(job, stop)
+
+
+def _scorable(run: Run, options: Options) -> bool:
+    """Whether every planned fold is finished and there is something to score."""
+    finished = all(fold.finished for fold in run.planned)
+    return options.score and finished and any(fold.test for fold in run.split.folds)
+
+
+def _score(run: Run, options: Options) -> dict[str, Any] | None:
+    """The scores of the test parts."""
+    # rank 0 writes the files that this looks at: the others must not judge by what is there so far
+    scorable = distributed.agree(distributed.is_main() and _scorable(run, options))
+    if not (scorable and distributed.is_main()):
+        return None
+    from segkit.engine.evaluating.evaluate import evaluate_run
+
+    return evaluate_run(run, device=options.device)

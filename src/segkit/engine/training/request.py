@@ -1,0 +1,252 @@
+"""From the words of a command line to a recipe and a run folder, without torch and numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from segkit import build, paths, plugins
+from segkit.api import Architecture
+from segkit.data import sources
+from segkit.engine.training import schedule
+from segkit.errors import SegkitError, UsageError, unknown
+from segkit.recipe import Recipe, from_dict, merge, parse_set, read_settings
+
+SPLITTING = ("folds", "split", "split_file")  # one of them replaces the others
+
+
+@dataclass(frozen=True)
+class Request:
+    """A recipe, and lines that say what was decided on the way."""
+
+    recipe: Recipe
+    notes: list[str] = field(default_factory=list)
+
+
+def resolve(
+    architecture: str,
+    recipe: str | None = None,
+    flags: Mapping[str, Mapping[str, Any]] | None = None,
+    assignments: Sequence[str] = (),
+) -> Request:
+    """The recipe that is asked for, checked: names, types, contradictions, sizes."""
+    value = build.architecture(architecture)
+    build.require(value)
+    given = {name: _given(section) for name, section in (flags or {}).items()}
+    notes: list[str] = []
+    data = _choose(given.get("data", {}).get("name") or _data_of(recipe, assignments))
+    sources.dataset(data)
+    chosen = recipe or _usual_recipe(value, data, notes)
+    base = build.recipe_settings(value, chosen)
+    given = merge(given, {"data": {"name": data}})
+    given = merge(_unsplit(given), given)
+    given = merge(_protocol_settings(given, base, data, notes), given)
+    given = merge(_rescaled(base, given, notes), given)
+    resolved = build.resolve_recipe(architecture, chosen, assignments, given)
+    check(value, resolved)
+    return Request(resolved, [*notes, *_resting_at_random(resolved)])
+
+
+def _resting_at_random(recipe: Recipe) -> list[str]:
+    """A frozen part is meant to be pretrained; without weights to start from, say so."""
+    train = recipe.train
+    if train.init or not train.freeze or not train.freeze_epochs:
+        return []
+    return [
+        f"'{train.freeze}' rests for {train.freeze_epochs} epochs with random weights: give some "
+        "with --set train.init=…, or train it at once with --set train.freeze_epochs=0"
+    ]
+
+
+def _choose(name: str | None) -> str:
+    """The dataset that is named, or the only one that is here; anything else is wrong usage."""
+    try:
+        return sources.choose(name)
+    except UsageError:
+        raise
+    except SegkitError as error:
+        raise UsageError(error.what, error.why, error.cure) from error
+
+
+def _given(section: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in section.items() if value is not None}
+
+
+def _data_of(recipe: str | None, assignments: Sequence[str]) -> str | None:
+    """The dataset that a recipe file or `--set data.name=…` names."""
+    settings: dict[str, Any] = {}
+    if recipe is not None and recipe.endswith((".toml", ".json")):
+        settings = read_settings(recipe)
+    for assignment in assignments:
+        settings = merge(settings, parse_set(assignment))
+    data = settings.get("data", {})
+    return data.get("name") if isinstance(data, Mapping) else None
+
+
+def _usual_recipe(value: Architecture, data: str, notes: list[str]) -> str | None:
+    """The recipe of the network for this dataset, else the paper's."""
+    name = value.presets.get(data) or ("paper" if "paper" in value.recipes else None)
+    if name:
+        notes.append(f"recipe: {value.name}'s '{name}' (another: --recipe)")
+    return name
+
+
+def _unsplit(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A split asked for on the command line replaces every other way to split."""
+    asked = [key for key in SPLITTING if key in given.get("data", {})]
+    return {"data": dict.fromkeys(SPLITTING)} if asked else {}
+
+
+def _protocol_settings(
+    given: Mapping[str, Any], base: Mapping[str, Any], data: str, notes: list[str]
+) -> dict[str, Any]:
+    """A protocol asked for by name brings its size and way to resize."""
+    name = given["data"].get("protocol")
+    if name is None:
+        return {}
+    from segkit.data.splitting.protocols import protocol
+
+    found = protocol(name)
+    size = found.size_for(data)
+    if size is None or "size" in given["data"]:
+        return {}
+    notes.append(f"protocol {name}: {size[0]}x{size[1]}, {found.resize}")
+    return {"data": {"size": list(size), "resize": found.resize}}
+
+
+def _rescaled(base: dict[str, Any], given: Mapping[str, Any], notes: list[str]) -> dict[str, Any]:
+    """`--epochs` stretches or shrinks what the recipe counts in epochs."""
+    before, after = from_dict(_plain(base)), given.get("train", {}).get("epochs")
+    if after is None or after == before.train.epochs or "schedule" not in base:
+        return {}
+    changed, words = schedule.rescaled(before.schedule, before.train.epochs, after)
+    settings: dict[str, Any] = {"schedule": changed}
+    if before.train.freeze_epochs:
+        frozen = round(before.train.freeze_epochs * after / before.train.epochs)
+        settings["train"] = {"freeze_epochs": frozen}
+        words.append(f"train.freeze_epochs {before.train.freeze_epochs} → {frozen}")
+    if words:
+        notes.append(f"{before.train.epochs} → {after} epochs: " + ", ".join(words))
+    return settings
+
+
+def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if key != "architecture"}
+
+
+def check(value: Architecture, recipe: Recipe) -> None:
+    """What can be refused before anything heavy is imported."""
+    from segkit.data.splitting.protocols import PROTOCOLS
+
+    config = build.model_config(value.name, recipe.model)
+    fixed = value.fixed_size(config) if value.fixed_size else None
+    if fixed and tuple(fixed) != tuple(recipe.data.size):
+        raise UsageError(
+            f"data.size is {_by(recipe.data.size)}", f"{value.name} as set takes only {_by(fixed)}"
+        )
+    if min(recipe.data.size) < 16:
+        raise UsageError(f"data.size is {_by(recipe.data.size)}", "at least 16 pixels are needed")
+    if recipe.data.protocol is not None and recipe.data.protocol not in PROTOCOLS:
+        raise unknown("protocol", recipe.data.protocol, PROTOCOLS)
+    _check_augmentation(recipe.data.augment)
+    _check_losses(recipe, getattr(config, "num_classes", 1))
+    if recipe.train.init and not Path(recipe.train.init).exists():
+        raise UsageError(f"train.init is '{recipe.train.init}'", "there is no such file or run")
+
+
+def _check_losses(recipe: Recipe, logits: int) -> None:
+    """Two classes may be told apart by one logit, which not every loss can do with."""
+    binary = len(sources.dataset(str(recipe.data.name)).classes) == 2
+    for term in recipe.loss.named().values() if binary else ():
+        least = plugins.get("losses", term["name"]).min_logits
+        if logits < least:
+            raise UsageError(
+                f"loss '{term['name']}' needs {least} logits",
+                f"model.num_classes is {logits}",
+                f"Use --set model.num_classes={least}, or --set loss.name=bce_dice.",
+            )
+
+
+def _check_augmentation(name: str) -> None:
+    """Policies have fixed names; a file must be there."""
+    from segkit.data.augmenting.names import NAMES, SUFFIXES
+
+    if name.endswith(SUFFIXES):
+        if not Path(name).is_file():
+            raise UsageError(f"augmentation file {name} is missing")
+    elif name not in NAMES:
+        raise unknown("augmentation", name, NAMES)
+
+
+def _by(size: Sequence[int]) -> str:
+    return f"{size[0]}x{size[1]}"
+
+
+# --- run folders ---
+
+
+def run_name(recipe: Recipe) -> str:
+    """The usual name of a run."""
+    return f"{recipe.architecture}-{Path(recipe.data.name or 'data').name}"
+
+
+def folder(recipe: Recipe, out: Path | None, resume: bool) -> Path:
+    """Where the run goes: `--out`, the newest of its name (resume), or a fresh name in ./runs."""
+    if out is not None:
+        return out
+    name, root = run_name(recipe), paths.runs()
+    if not resume:
+        return free_folder(root, name)
+    found = newest_run(root, name)
+    if found is None:
+        raise UsageError(f"no run '{name}' to resume in {root}", None, "Name it with --out.")
+    return found
+
+
+def free_folder(root: Path, name: str) -> Path:
+    """`root/name`, or with the first free number behind it."""
+    numbers = ["", *(f"-{i}" for i in range(2, 10_000))]
+    return next(root / f"{name}{n}" for n in numbers if not (root / f"{name}{n}").exists())
+
+
+def newest_run(root: Path, name: str) -> Path | None:
+    """The latest of the runs `name`, `name-2`, …"""
+    tails = {p.parent: p.parent.name[len(name) :] for p in root.glob(f"{name}*/recipe.json")}
+    fitting = [p for p, tail in tails.items() if not tail or tail.removeprefix("-").isdigit()]
+    return max(fitting, key=lambda path: paths.natural_key(path.name), default=None)
+
+
+def resolve_for_run(
+    architecture: str,
+    recipe: str | None,
+    flags: Mapping[str, Mapping[str, Any]],
+    assignments: Sequence[str],
+    out: Path | None,
+    resume: bool,
+) -> tuple[Request, Path]:
+    """The recipe and its run folder; `--resume` without settings takes the run's own recipe."""
+    settings = {(a, b): v for a, part in flags.items() for b, v in part.items() if v is not None}
+    data = settings.pop(("data", "name"), None)
+    if resume and not (recipe or assignments or settings):
+        kept = out or newest_run(paths.runs(), f"{architecture}-{_choose(data)}")
+        if kept is not None and (kept / "recipe.json").is_file():
+            found = from_dict(paths.read_json(kept / "recipe.json"))
+            _same_architecture(found, architecture, kept)
+            return Request(found, [f"resuming {kept} under its own recipe"]), kept
+    asked = resolve(architecture, recipe, flags, assignments)
+    _present(str(asked.recipe.data.name))
+    return asked, folder(asked.recipe, out, resume)
+
+
+def _present(data: str) -> None:
+    """Raw files (or drawn pictures) must be here before anything heavy is loaded."""
+    if Path(data).is_dir() or sources.is_builtin(data) or sources.source(data) is not None:
+        return
+    raise UsageError(f"{data} is not on this machine", None, f"Run: segkit data fetch {data}")
+
+
+def _same_architecture(recipe: Recipe, name: str, run: Path) -> None:
+    if recipe.architecture != name:
+        raise UsageError(f"{run} is a run of {recipe.architecture}, not of {name}")

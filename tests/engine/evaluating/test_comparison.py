@@ -1,0 +1,153 @@
+"""Comparing runs by the cases that they have written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from segkit.engine.evaluating.cases_csv import write_cases
+from segkit.engine.evaluating.comparison import compare, leaderboard
+from segkit.engine.runs import Run
+from segkit.errors import SegkitError, UsageError
+from segkit.testing.runs import make_run
+
+
+def scored(path: Path, ids: list[str], tp: np.ndarray, folds: int = 1, size: int = 64) -> Run:
+    """A run whose cases are made up: 100 true pixels each, no false positives."""
+    settings = {"data": {"size": [size, size]}}
+    run = make_run(path, settings, {"size": [size, size]}, folds=folds)
+    for fold in run.folds:
+        many = len(ids)
+        hits = tp + fold.index
+        columns = {
+            "id": np.array(ids, dtype=object),
+            "fold": np.full(many, fold.index),
+            "group": np.array(ids, dtype=object),
+            "dice": 2 * hits / (100 + hits),
+            "iou": hits / 100,
+            "mae": (100 - hits) / 1000,
+            "hd95": 100.0 - hits,
+            "tp": hits,
+            "fp": np.zeros(many, int),
+            "fn": 100 - hits,
+            "tn": np.full(many, 900),
+        }
+        write_cases(fold.cases_csv, columns, "val")
+    return run
+
+
+@pytest.fixture
+def ids() -> list[str]:
+    return [f"p{i:02}" for i in range(30)]
+
+
+@pytest.fixture
+def hits() -> np.ndarray:
+    return np.random.default_rng(0).integers(40, 90, 30)
+
+
+def test_the_better_run_is_first(tmp_path: Path, ids: list[str], hits: np.ndarray) -> None:
+    noise = np.random.default_rng(1).integers(-1, 2, 30)
+    runs = [scored(tmp_path / "low", ids, hits), scored(tmp_path / "high", ids, hits + 5)]
+    runs.append(scored(tmp_path / "same", ids, hits + noise))
+    made = compare(runs, resamples=300)
+    rows = {row["name"]: row for row in made["runs"]}
+    assert made["runs"][0]["name"] == "high"
+    assert rows["high"]["mean"] == pytest.approx(np.mean(2 * (hits + 5) / (105 + hits)))
+    assert rows["high"]["tie_group"] == "a"
+    assert rows["low"]["tie_group"] == rows["same"]["tie_group"] == "b"
+    assert rows["high"]["rank"]["first"] == 1.0
+    assert made["n"] == 30
+    assert made["notes"] == []
+
+
+def test_lower_distances_are_better(tmp_path: Path, ids: list[str], hits: np.ndarray) -> None:
+    runs = [scored(tmp_path / "low", ids, hits), scored(tmp_path / "high", ids, hits + 5)]
+    made = compare(runs, metric="hd95", resamples=300)
+    assert made["higher_is_better"] is False
+    assert [row["name"] for row in made["runs"]] == ["high", "low"]
+    (pair,) = made["pairs"]
+    assert pair["difference"] == pytest.approx(5.0)
+
+
+def test_pooled_scores(tmp_path: Path, ids: list[str], hits: np.ndarray) -> None:
+    runs = [scored(tmp_path / "low", ids, hits), scored(tmp_path / "high", ids, hits + 5)]
+    made = compare(runs, metric="iou_pooled", resamples=300)
+    with pytest.raises(UsageError):
+        compare(runs, metric="nothing")
+    assert made["runs"][1]["mean"] == pytest.approx(hits.sum() / 3000)
+
+
+def test_folds_on_the_same_pictures_are_averaged(
+    tmp_path: Path, ids: list[str], hits: np.ndarray
+) -> None:
+    twice = scored(tmp_path / "twice", ids, hits, folds=2)
+    once = scored(tmp_path / "once", ids, hits)
+    made = compare([twice, once], metric="hd95", resamples=300)
+    rows = {row["name"]: row for row in made["runs"]}
+    assert rows["twice"]["mean"] == pytest.approx(rows["once"]["mean"] - 0.5)
+
+
+def test_only_shared_pictures_count(tmp_path: Path, ids: list[str], hits: np.ndarray) -> None:
+    whole = scored(tmp_path / "whole", ids, hits)
+    part = scored(tmp_path / "part", ids[:20], hits[:20], size=128)
+    made = compare([whole, part], resamples=300)
+    assert made["n"] == 20
+    assert made["notes"][0] == "whole: only 20 of 30 scored pictures are shared"
+    assert "different sizes" in made["notes"][1]
+    other = scored(tmp_path / "other", [f"q{i}" for i in range(30)], hits)
+    with pytest.raises(SegkitError, match="fewer than two"):
+        compare([whole, other])
+
+
+def test_wrong_lists_of_runs(tmp_path: Path, ids: list[str], hits: np.ndarray) -> None:
+    run = scored(tmp_path / "a" / "run", ids, hits)
+    with pytest.raises(UsageError, match="at least two"):
+        compare([run])
+    for same in (run.path, tmp_path / "a" / ".." / "a" / "run"):
+        with pytest.raises(UsageError, match="named twice"):
+            compare([run, same])
+    twin = scored(tmp_path / "b" / "run", ids, hits)
+    assert len({row["name"] for row in compare([run, twin], resamples=300)["runs"]}) == 2
+    with pytest.raises(SegkitError, match="segkit evaluate"):
+        compare([make_run(tmp_path / "unscored"), run])
+
+
+def test_an_unscored_run_is_not_on_the_board(tmp_path: Path) -> None:
+    make_run(tmp_path / "runs" / "unscored")
+    assert leaderboard("demo", tmp_path / "runs")["runs"] == []
+
+
+def test_a_broken_run_does_not_hide_the_others(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "runs" / "bad", card={"name": "demo"})
+    (run.path / "summary.json").write_text("{")
+    (broken,) = leaderboard("demo", tmp_path / "runs")["broken"]
+    assert "not valid JSON" in broken["reason"]
+    with pytest.raises(UsageError, match="isic2018"):
+        leaderboard("isic2081", tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("metric", ["hd95", "hd95_image", "mae", "mae_image", "mae_pooled"])
+def test_less_is_better_whatever_the_suffix(
+    metric: str, tmp_path: Path, ids: list[str], hits: np.ndarray
+) -> None:
+    runs = [scored(tmp_path / "low", ids, hits), scored(tmp_path / "high", ids, hits + 5)]
+    made = compare(runs, metric=metric, resamples=300)
+    assert [row["name"] for row in made["runs"]] == ["high", "low"]
+    assert made["in_pixels"] == metric.startswith("hd95")
+
+
+@pytest.mark.parametrize(
+    ("metric", "why"),
+    [("hd95_pooled", "use hd95"), ("ece", "try brier"), ("fn", "unknown"), ("fold", "unknown")],
+)
+def test_what_is_no_score_is_refused(
+    metric: str, why: str, tmp_path: Path, ids: list[str], hits: np.ndarray
+) -> None:
+    runs = [scored(tmp_path / name, ids, hits) for name in "ab"]
+    with pytest.raises(UsageError, match=why):
+        compare(runs, metric=metric)
+    with pytest.raises(UsageError, match="allowed: prepared, original"):
+        compare(runs, at="prepard")
