@@ -89,6 +89,7 @@ def test_average_by_hand():
     network = nn.Linear(1, 1, bias=False)
     network.weight.data.fill_(1.0)
     average = Average(network, 0.9)
+    average.updates = 1000  # past the start
     network.weight.data.fill_(2.0)
     average.update(network)
     assert average.values["weight"].item() == pytest.approx(1.1)
@@ -99,10 +100,33 @@ def test_average_by_hand():
     assert average.values["weight"].item() == pytest.approx(1.1)
 
 
-def test_average_copies_statistics():
+def test_average_starts_short():
+    network = nn.Linear(1, 1, bias=False)
+    network.weight.data.fill_(0.0)
+    average = Average(network, 0.999)
+    network.weight.data.fill_(1.0)
+    average.update(network)
+    assert average.values["weight"].item() == pytest.approx(9 / 11)
+    average.update(network)
+    assert average.values["weight"].item() == pytest.approx(1 - 2 / 11 * 3 / 12)
+
+
+def test_average_takes_statistics_along():
     network = nn.BatchNorm2d(2)
     average = Average(network, 0.99)
+    average.updates = 10_000
     network(torch.randn(4, 2, 3, 3))
     average.update(network)
-    assert torch.equal(average.values["running_mean"], network.running_mean)
+    assert torch.allclose(average.values["running_mean"], 0.01 * network.running_mean)
     assert average.values["num_batches_tracked"] == 1
+
+
+def test_average_goes_on_from_a_checkpoint_of_either_form():
+    network = nn.Linear(1, 1)
+    average, other = Average(network, 0.9), Average(network, 0.9)
+    average.update(network)
+    other.resume(average.state())
+    assert other.updates == 1
+    other.resume(average.values)  # version 0.1 kept the values alone
+    assert other.updates > 10**6
+    assert other.values is average.values

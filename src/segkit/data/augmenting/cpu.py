@@ -7,6 +7,7 @@ import numpy as np
 
 from segkit.data.augmenting.operations import spread
 from segkit.data.augmenting.policy import Plan
+from segkit.data.augmenting.skin import corner_shade, hair_shade
 
 LINEAR, NEAREST = cv2.INTER_LINEAR, cv2.INTER_NEAREST
 
@@ -104,4 +105,30 @@ def _noise(image: np.ndarray, numbers: tuple[float, ...], seed: int) -> np.ndarr
     return np.rint(image + noise).clip(0, 255).astype(np.uint8)
 
 
-_STEPS = {"linear": _linear, "gamma": _gamma, "blur": _blur, "noise": _noise}
+def _hair(image: np.ndarray, numbers: tuple[float, ...], seed: int) -> np.ndarray:
+    x, y = _places(image)
+    return _shaded(image, hair_shade(x, y, max(image.shape[:2]), numbers))
+
+
+def _vignette(image: np.ndarray, numbers: tuple[float, ...], seed: int) -> np.ndarray:
+    x, y = _places(image)
+    return _shaded(image, corner_shade(x, y, image.shape[0], image.shape[1], numbers))
+
+
+def _places(image: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    height, width = image.shape[:2]
+    return np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
+
+
+def _shaded(image: np.ndarray, shade: np.ndarray) -> np.ndarray:
+    return np.rint(image * shade[..., None]).astype(np.uint8)
+
+
+_STEPS = {
+    "linear": _linear,
+    "gamma": _gamma,
+    "blur": _blur,
+    "noise": _noise,
+    "hair": _hair,
+    "vignette": _vignette,
+}

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segkit.data.augmenting.policy import Plan
+from segkit.data.augmenting.skin import corner_shade, hair_shade
 from segkit.ops.exact import without_tf32
 
 
@@ -125,4 +126,31 @@ def _noise(values: Tensor, numbers: Tensor, seeds: list[int]) -> Tensor:
     return values + torch.stack(maps) * numbers[:, :, None, None]
 
 
-_STEPS = {"linear": _linear, "gamma": _gamma, "blur": _blur, "noise": _noise}
+def _hair(values: Tensor, numbers: Tensor, seeds: list[int]) -> Tensor:
+    x, y = _places(values)
+    each = [column[:, None, None] for column in numbers.unbind(1)]
+    return values * hair_shade(x, y, max(values.shape[2:]), each)[:, None]
+
+
+def _vignette(values: Tensor, numbers: Tensor, seeds: list[int]) -> Tensor:
+    x, y = _places(values)
+    each = [column[:, None, None] for column in numbers.unbind(1)]
+    return values * corner_shade(x, y, values.shape[2], values.shape[3], each)[:, None]
+
+
+def _places(values: Tensor) -> tuple[Tensor, Tensor]:
+    """x (1, 1, W) and y (1, H, 1) of the pixels."""
+    y, x = (
+        torch.arange(side, device=values.device, dtype=values.dtype) for side in values.shape[2:]
+    )
+    return x[None, None], y[None, :, None]
+
+
+_STEPS = {
+    "linear": _linear,
+    "gamma": _gamma,
+    "blur": _blur,
+    "noise": _noise,
+    "hair": _hair,
+    "vignette": _vignette,
+}

@@ -22,6 +22,7 @@ from segkit.data.augmenting.operations import (
     Shift,
 )
 from segkit.data.augmenting.policy import Policy
+from segkit.data.augmenting.skin import Hair, Vignette
 from segkit.errors import unknown
 
 NONE = Policy("none", summary="Pictures as they are.")
@@ -54,6 +55,28 @@ STRONG = Policy(
         CutOut(),
     ),
     summary="Everything, moderately: for small sets.",
+)
+
+DERMOSCOPY = Policy(
+    "dermoscopy",
+    (
+        FlipX(),
+        FlipY(),
+        QuarterTurn(),
+        Rotate((-45, 45)),
+        Scale((0.6, 1.5)),
+        Shear((-8, 8), p=0.2),
+        Shift((-0.15, 0.15), p=0.3),
+        ColourJitter((0.6, 1.4), (-20, 20), p=0.6),
+        Contrast((0.7, 1.3), per_channel=0.3),
+        Brightness((-0.15, 0.15)),
+        Gamma((0.7, 1.4)),
+        Hair(),
+        Vignette(),
+        Blur((0.5, 1.5), p=0.1),
+        Noise((1, 6), p=0.1),
+    ),
+    summary="For pictures of another source: colour, scale, hairs and dark corners.",
 )
 
 QTSEG = Policy(
@@ -94,7 +117,7 @@ EAMNET = Policy(
 
 POLICIES = {
     policy.name: policy
-    for policy in (NONE, FLIPS, LIGHT, STRONG, QTSEG, DERMOMAMBA, VMPANET, EAMNET)
+    for policy in (NONE, FLIPS, LIGHT, STRONG, DERMOSCOPY, QTSEG, DERMOMAMBA, VMPANET, EAMNET)
 }
 
 

@@ -218,7 +218,7 @@ class Fold:
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": self.schedule.state(),
                 "scaler": self.scaler.state_dict(),
-                "average": self.average.values if self.average else None,
+                "average": self.average.state() if self.average else None,
                 "random": checkpoint.random_state(self.device),
                 "progress": asdict(state),
                 "recipe": to_dict(self.job.recipe),
@@ -236,7 +236,7 @@ class Fold:
         self.schedule.load(kept["schedule"])
         self.scaler.load_state_dict(kept["scaler"])
         if self.average:
-            self.average.values = kept["average"]
+            self.average.resume(kept["average"])
         checkpoint.restore_random_state(kept["random"], self.device)
         return Progress(**kept["progress"])
 

@@ -84,20 +84,35 @@ def _below(name: str, prefix: str) -> bool:
 
 
 class Average:
-    """An exponential moving average of the weights; buffers (batch-norm statistics) are copied."""
+    """An exponential moving average of the weights and of batch-norm statistics.
+
+    It starts short, (1 + n) / (10 + n) after n updates, and forgets the random weights of the start
+    within an epoch; counters are copied.
+    """
 
     def __init__(self, network: nn.Module, decay: float):
-        self.decay = decay
+        self.decay, self.updates = decay, 0
         self.values = {name: value.detach().clone() for name, value in _state(network).items()}
 
     @torch.no_grad()
     def update(self, network: nn.Module) -> None:
         """average ← decay · average + (1 − decay) · weights."""
+        self.updates += 1
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
         for name, value in _state(network).items():
-            if value.is_floating_point() and isinstance(value, nn.Parameter):
-                self.values[name].lerp_(value, 1 - self.decay)
+            if value.is_floating_point():
+                self.values[name].lerp_(value, 1 - decay)
             else:
                 self.values[name].copy_(value)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {"values": self.values, "updates": self.updates}
+
+    def resume(self, kept: dict[str, Any]) -> None:
+        """Go on from a checkpoint; older ones hold the values alone, long after their start."""
+        self.values = kept.get("values", kept)
+        self.updates = kept.get("updates", 10**9)
 
     @torch.no_grad()
     def swap(self, network: nn.Module) -> None:
