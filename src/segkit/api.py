@@ -3,12 +3,14 @@
 Each value describes itself in plain data and makes the heavy thing lazily: a `Lazy` is a callable
 or a string "package.module:attribute" that is imported on first use. Entry-point groups:
 `segkit.architectures`, `segkit.losses`, `segkit.datasets`, `segkit.backends`, `segkit.exporters`,
-`segkit.loggers`, `segkit.stages`.
+`segkit.loggers`, `segkit.models`, `segkit.stages`.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.resources
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -178,6 +180,47 @@ class Logger:
 
 
 @dataclass(frozen=True)
+class TrainedModel:
+    """A trained network: a small run folder in a package, every file of it under its SHA-256.
+
+    `segkit models pack RUN` writes such a folder, with the facts in `model.json`; then
+    `TrainedModel.described("my_package", "my_folder")` is the whole plugin. A file that is not in
+    the package is fetched from `address` and kept below `$SEGKIT_HOME/models`.
+    """
+
+    name: str
+    summary: str
+    architecture: str
+    package: str  # the import package that holds the folder
+    folder: str
+    files: Mapping[str, str]  # path below the folder -> SHA-256
+    task: str = ""  # what it outlines, in words
+    params: int = 0
+    licence: str = ""  # of the weights
+    data: str = ""  # the training data, its title
+    data_licence: str = ""
+    citation: str = ""
+    split: str = ""  # rule and hash: which pictures trained, selected and tested it
+    recipe: str = ""
+    command: str = ""  # trains it again
+    date: str = ""
+    minutes: float = 0.0  # of training
+    scores: Mapping[str, Any] = field(default_factory=dict)  # metric -> {mean, ci95}, test part
+    pictures: int = 0  # of the test part
+    limits: tuple[str, ...] = ()
+    address: str = ""
+    format: int = 1
+
+    @staticmethod
+    def described(package: str, folder: str) -> TrainedModel:
+        """The model whose facts stand in `model.json` of the folder."""
+        file = importlib.resources.files(package).joinpath(folder, "model.json")
+        facts = json.loads(file.read_text(encoding="utf-8"))
+        facts["limits"] = tuple(facts.get("limits", ()))
+        return TrainedModel(**facts, package=package, folder=folder)
+
+
+@dataclass(frozen=True)
 class Stage:
     """A command: `command` is a function with Typer annotations, or a `typer.Typer` with
     subcommands.
@@ -196,5 +239,6 @@ CONTRACTS: Mapping[str, type] = {
     "backends": Backend,
     "exporters": Exporter,
     "loggers": Logger,
+    "models": TrainedModel,
     "stages": Stage,
 }

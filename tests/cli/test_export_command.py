@@ -33,7 +33,7 @@ def test_a_bound_that_cannot_be_met_leaves_nothing(capsys, tmp_path):
     ("words", "message"),
     [
         (["unet", "--to", "onx"], "did you mean 'onnx'"),
-        (["no-such-run", "--to", "pt2"], "neither a run folder nor an architecture"),
+        (["no-such-run", "--to", "pt2"], "no run folder, trained network or architecture"),
         (["unet", "--to", "pt2", "--precision", "fp16"], "no precision fp16"),
     ],
 )

@@ -69,6 +69,16 @@ def warning(text: str) -> Text:
     return line(styled("warning:", "yellow"), " ", text)
 
 
+def markdown(text: str) -> None:
+    """A Markdown text: drawn on a terminal, as it is when piped."""
+    if out().is_terminal:
+        from rich.markdown import Markdown
+
+        out().print(Markdown(text))
+    else:
+        out().print(text, markup=False, highlight=False, soft_wrap=True)
+
+
 def emit_json(value: Any) -> None:
     """One JSON document on stdout."""
     sys.stdout.write(json.dumps(finite(value), indent=2, ensure_ascii=False) + "\n")

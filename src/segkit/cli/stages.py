@@ -43,6 +43,7 @@ REPORT = _stage("report", "One self-contained HTML page (or Markdown, LaTeX) for
 AUDIT = _stage("audit", "Arithmetic check of a published results table.", SHOW)
 EXPORT = _stage("export", "ONNX, pt2 or a browser page, checked against the network.", SHIP)
 PROFILE = _stage("profile", "Honest costs: parameters, MACs, scan, latency, memory.", WORK)
+MODELS = _stage("models", "Trained networks in the box: list, card, pack.", SHIP, "app")
 WEIGHTS = _stage("weights", "Original checkpoints in and out.", SHIP, "app")
 RUNS = _stage("runs", "The runs there are, with state and score.", SHOW)
 LEADERBOARD = _stage("leaderboard", "All runs on a dataset, published rows apart.", SHOW)

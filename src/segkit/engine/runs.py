@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit import build, paths
+from segkit.engine import register
 from segkit.errors import SegkitError
 from segkit.recipe import Recipe, from_dict, to_dict
 
@@ -192,10 +193,19 @@ class Run:
         where = self.fold(fold) if isinstance(fold, int) else fold
         if not where.best.is_file():
             raise SegkitError(f"{where.best} is missing", "the fold has no checkpoint yet")
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         network = build.create(self.recipe.architecture, **self.recipe.model)
-        network.load_state_dict(load_file(where.best))
+        try:
+            network.load_state_dict(load_file(where.best))
+        except (SafetensorError, RuntimeError, ValueError, KeyError) as error:
+            lines = str(error).strip().splitlines()
+            raise SegkitError(
+                f"{where.best} holds no weights of {self.recipe.architecture}",
+                lines[min(1, len(lines) - 1)].strip() if lines else type(error).__name__,
+                "Nothing was loaded. It is damaged or belongs to another run.",
+            ) from error
         return network.to(device).eval()
 
 
@@ -210,11 +220,12 @@ def fold_dir(root: Path, index: int, seed: int = 0, several_seeds: bool = False)
 
 
 def open_run(path: Path | str) -> Run:
-    """Read a run folder; anything else is an error that says so."""
-    path = Path(path)
+    """Read a run folder or a trained network by its name; anything else is an error."""
+    path = register.place(path)
     if not (path / "recipe.json").is_file():
         why = "it has no recipe.json" if path.is_dir() else "there is no such folder"
-        raise SegkitError(f"{path} is not a run", why, "List the runs there are: segkit runs")
+        cure = register.hint(path) or "List the runs there are: segkit runs"
+        raise SegkitError(f"{path} is not a run", why, cure)
     return Run(path)
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from segkit import build, paths
 from segkit.api import resolve
+from segkit.engine import register
 from segkit.engine.runs import Run, fold_dir, open_run, write_run
 from segkit.errors import SegkitError, UsageError, unknown
 from segkit.recipe import Recipe
@@ -309,8 +310,8 @@ def export_weights(run: Run | Path, file: Path, layout: str = "original", fold: 
 
 
 def start_from(network: nn.Module, source: str) -> Report:
-    """Load a run, or the file of a part, into a network that is about to be trained."""
-    path = Path(source)
+    """Load a run, a trained network or the file of a part into a network before its training."""
+    path = register.place(source)
     if path.is_dir():
         path = open_run(path).fold().best
     state = read_checkpoint(path)

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from segkit import __version__, build, plugins
 from segkit.api import Architecture
 from segkit.data.normalise import normalise
+from segkit.engine import register
 from segkit.engine.runs import Run, open_run
 from segkit.errors import SegkitError, UsageError, nearest
 
@@ -89,15 +90,15 @@ def find_subject(
     count: int = 8,
 ) -> Subject:
     """A run folder, or an architecture with untrained weights."""
-    if (Path(target) / "recipe.json").is_file():
+    if register.is_name(target) or (Path(target) / "recipe.json").is_file():
         if settings:
             raise UsageError("--set does not apply to a run", "its network is trained as it is")
         return of_run(open_run(target), fold, size, count)
     known = plugins.names("architectures")
     if target not in known:
-        close = nearest(target, known)
+        close = nearest(target, [*known, *plugins.names("models")])
         hint = f"did you mean '{close[0]}'?" if close else "see: segkit runs, segkit zoo"
-        raise UsageError(f"'{target}' is neither a run folder nor an architecture", hint)
+        raise UsageError(f"'{target}' is no run folder, trained network or architecture", hint)
     return of_architecture(target, size, settings or {})
 
 

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from segkit.data.geometry import Geometry, fit
+from segkit.engine import register
 from segkit.engine.predicting.masks import foreground, masks_from
 from segkit.engine.predicting.opening import Picture, as_picture, open_picture, restore
 from segkit.engine.predicting.sliding import Sliding, as_numpy, slide
@@ -64,8 +65,15 @@ def load_segmenter(
     tta: str | None = None,
     threshold: float | None = None,
 ) -> Any:
-    """The segmenter of a run folder or of an ONNX file; the latter needs no torch."""
-    path = Path(model)
+    """The segmenter of a run folder, a trained network by its name, or an ONNX file.
+
+    An ONNX file needs no torch. A trained network brings one, which answers on the CPU; with
+    another device or a fold of its own the network itself is loaded.
+    """
+    path = register.place(model)
+    packed = register.is_name(model) and device in ("auto", "cpu") and fold == "all"
+    if packed and (path / register.GRAPH).is_file():
+        path = path / register.GRAPH
     if path.is_dir():
         from segkit.engine.predicting.segmenter import Segmenter
 
@@ -75,7 +83,8 @@ def load_segmenter(
 
         return OnnxSegmenter(path, tta=tta or "none", threshold=threshold)
     why = "it is no run folder and no .onnx file" if path.exists() else "there is no such file"
-    raise UsageError(f"{path} cannot predict", why, "`segkit runs` lists the runs there are.")
+    cure = register.hint(path) or "`segkit runs` and `segkit models list` say what there is."
+    raise UsageError(f"{path} cannot predict", why, cure)
 
 
 def predict(

@@ -10,6 +10,7 @@ from typing import Any
 from segkit import build, paths, plugins
 from segkit.api import Architecture
 from segkit.data import sources
+from segkit.engine import register
 from segkit.engine.training import schedule
 from segkit.errors import SegkitError, UsageError, unknown
 from segkit.recipe import Recipe, from_dict, merge, parse_set, read_settings
@@ -34,6 +35,8 @@ def resolve(
     """The recipe that is asked for, checked: names, types, contradictions, sizes."""
     value = build.architecture(architecture)
     build.require(value)
+    if recipe is not None and recipe not in value.recipes and register.is_name(recipe):
+        recipe = str(register.place(recipe) / "recipe.json")
     given = {name: _given(section) for name, section in (flags or {}).items()}
     notes: list[str] = []
     data = _choose(given.get("data", {}).get("name") or _data_of(recipe, assignments))
@@ -152,8 +155,11 @@ def check(value: Architecture, recipe: Recipe) -> None:
         raise unknown("protocol", recipe.data.protocol, PROTOCOLS)
     _check_augmentation(recipe.data.augment)
     _check_losses(recipe, getattr(config, "num_classes", 1))
-    if recipe.train.init and not Path(recipe.train.init).exists():
-        raise UsageError(f"train.init is '{recipe.train.init}'", "there is no such file or run")
+    init = recipe.train.init
+    if init and not register.is_name(init) and not Path(init).exists():
+        raise UsageError(
+            f"train.init is '{init}'", "there is no such file or run", register.hint(init)
+        )
 
 
 def _check_losses(recipe: Recipe, logits: int) -> None:

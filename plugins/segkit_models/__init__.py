@@ -1,0 +1,8 @@
+"""Trained networks in the box: small run folders, each made by `segkit models pack`.
+
+How they were trained, and what every candidate scored, is in docs/models.md.
+"""
+
+from segkit.api import TrainedModel
+
+DERMOSCOPY = TrainedModel.described("segkit_models", "dermoscopy")
