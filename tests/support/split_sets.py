@@ -37,7 +37,7 @@ def prepared(
     ]
     found = [{"one": a, "other": b, "kind": k, "score": 1.0} for a, b, k in twins]
     manifest = {"duplicates": found}
-    return SimpleNamespace(name=name, items=items, ids=sorted(ids), manifest=manifest)
+    return SimpleNamespace(name=name, items=items, ids=sorted(ids), manifest=manifest, details=())
 
 
 def ids(count: int, prefix: str = "p") -> list[str]:

@@ -90,6 +90,14 @@ def image_from(
     return _oriented(rgb, turn) if turn > 1 and (orient or wants) else rgb
 
 
+def reduction(size: tuple[int, int], at_least: tuple[int, int] | None) -> int:
+    """By how much a JPEG of (H, W) is decoded reduced for `at_least`: Pillow's rule."""
+    if at_least is None:
+        return 1
+    spare = min(size[0] // at_least[0], size[1] // at_least[1])
+    return next((scale for scale in (8, 4, 2) if spare >= scale), 1)
+
+
 def pixels_from(data: bytes, name: str = "mask") -> Pixels:
     """The values as stored: (H,W) or (H,W,C), uint8 or uint16; 1-bit becomes 0/255, a palette its
     colours.

@@ -57,6 +57,12 @@ class PreparedSet:
         return self._array("thumbnails.npy", (32, 32))
 
     @cached_property
+    def details(self) -> NDArray[np.uint8] | None:
+        """uint8 (N,128,128) grey, on a grid of its own; older sets have none."""
+        exists = (self.root / "details.npy").is_file()
+        return self._array("details.npy", (128, 128)) if exists else None
+
+    @cached_property
     def _positions(self) -> dict[str, int]:
         return {name: index for index, name in enumerate(self.ids)}
 

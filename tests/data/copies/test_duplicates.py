@@ -16,7 +16,7 @@ import pytest
 from segkit import paths, plugins
 from segkit.data import sources
 from segkit.data.copies import duplicates, leaks, tiles
-from segkit.data.copies.hashing import hamming, perceptual_hash, thumbnail
+from segkit.data.copies.hashing import fine, hamming, perceptual_hash, thumbnail
 from segkit.data.fetching.download import Network
 from segkit.data.fetching.fetch import fetch_local
 from segkit.data.preparing.prepare import prepare
@@ -77,6 +77,7 @@ def stored(name: str, pictures: dict[str, np.ndarray], side: int = 160) -> Any:
         items=items,
         images=images,
         thumbnails=small,
+        details=np.stack([fine(image) for image in images]),
         size=(side, side),
         resize="stretch",
     )
@@ -129,7 +130,7 @@ def test_letterbox_padding_is_no_content() -> None:
     pictures = {"a": scene(1), "b": jpeg(scene(1), 50), "c": scene(2)}
     full = stored("x", pictures)
     full.images = np.pad(full.images[:, ::2], ((0, 0), (0, 80), (0, 0), (0, 0)))
-    full.resize = "letterbox"
+    full.resize, full.details = "letterbox", None  # as version 0.1 prepared it
     for item in full.items:
         item["height"], item["width"] = 80, 160
     assert [(t.one, t.other) for t in duplicates.find(full)] == [("a", "b")]
@@ -255,3 +256,42 @@ def test_the_tiles_of_dsb2018(home: Path) -> None:
     assert (same & ~truth)[upper].sum() <= 40
     assert plugins.get("datasets", "dsb2018").options["tiles"][0] == "borders"
     assert paths.raw("dsb2018").is_dir()
+
+
+def _photograph(seed: int) -> np.ndarray:
+    """A large picture of which JPEG can be decoded reduced: 1040 x 1300 with structure."""
+    return cv2.resize(scene(seed), (1300, 1040), interpolation=cv2.INTER_CUBIC)
+
+
+def test_the_same_copies_and_the_same_split_at_every_size(
+    home: Path, make: SimpleNamespace, busi: Callable[..., Path]
+) -> None:
+    extra = {}
+    for number, image in enumerate([_photograph(1), jpeg(_photograph(1), 30), _photograph(2)]):
+        stem = f"Dataset_BUSI_with_GT/benign/benign ({number + 50})"
+        extra[f"{stem}.png"] = make.encode(image, "JPEG", quality=95)  # by content, not by name
+        extra[f"{stem}_mask.png"] = make.encode(make.blob(1040, 1300))
+    busi(extra=extra)
+    wishes = [((24, 24), "stretch"), ((64, 64), "stretch"), ((96, 128), "letterbox")]
+    wishes += [((128, 128), "stretch"), ((200, 200), "stretch")]
+    found, splits = [], []
+    for size, resize in wishes:
+        prepared = open_prepared(prepare("busi", size=size, resize=resize))
+        found.append(prepared.manifest["duplicates"])
+        splits.append(make_split(prepared, split="7:3", seed=0).hash)
+    assert [(t["one"], t["other"]) for t in found[0]] == [("benign (50)", "benign (51)")]
+    assert all(twins == found[0] for twins in found)
+    assert len(set(splits)) == 1
+
+
+def test_a_set_of_the_version_before_keeps_its_split_and_says_so(
+    home: Path, busi: Callable[..., Path]
+) -> None:
+    busi()
+    prepared = open_prepared(prepare("busi", size=(64, 64)))
+    before = make_split(prepared, split="7:3", seed=0)
+    (prepared.root / "details.npy").unlink()
+    after = make_split(open_prepared(prepared.root), split="7:3", seed=0)
+    assert after.hash == before.hash
+    assert any("searched at 64x64" in note for note in after.notes)
+    assert not any("searched at" in note for note in before.notes)

@@ -105,17 +105,22 @@ class _Side:
         """Hairs, edges, texture: high-passed grey, contrast evened out, faded to the border, length
         1.
         """
-        item = self.prepared.items[row]
-        shape = geometry((item["height"], item["width"]), self.prepared.size, self.prepared.resize)
-        picture = self.prepared.images[row, : shape.content[0], : shape.content[1]]
-        small = cv2.resize(np.asarray(picture), (side, side), interpolation=cv2.INTER_AREA)
-        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
+        grey = cv2.resize(self._grey(row), (side, side), interpolation=cv2.INTER_AREA)
+        grey = grey.astype(np.float32)
         sigma = side * 3 / 128
         rough = grey - cv2.GaussianBlur(grey, (0, 0), sigma)
         rough /= np.sqrt(cv2.GaussianBlur(rough * rough, (0, 0), 2 * sigma)) + 2
         rough *= _window(side)
         rough -= rough.mean()
         return np.asarray(rough / max(float(np.sqrt((rough**2).sum())), 1e-3), np.float32)
+
+    def _grey(self, row: int) -> NDArray[np.uint8]:
+        if self.prepared.details is not None:
+            return np.asarray(self.prepared.details[row])
+        item = self.prepared.items[row]  # prepared by version 0.1: the prepared picture has to do
+        shape = geometry((item["height"], item["width"]), self.prepared.size, self.prepared.resize)
+        picture = self.prepared.images[row, : shape.content[0], : shape.content[1]]
+        return np.asarray(cv2.cvtColor(np.asarray(picture), cv2.COLOR_RGB2GRAY), np.uint8)
 
     def _spectrum(self, row: int, side: int, orientation: int) -> NDArray[np.complex64]:
         turned = np.ascontiguousarray(_turned(self.detail(row, side)[None], orientation)[0])

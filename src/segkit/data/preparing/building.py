@@ -13,6 +13,7 @@ from segkit import __version__, paths
 from segkit.api import Dataset
 from segkit.data import sources
 from segkit.data.copies import duplicates, tiles
+from segkit.data.copies.hashing import FINE_SIDE, SIDE
 from segkit.data.preparing.options import all_options
 from segkit.data.preparing.packed import PackedWriter
 from segkit.data.preparing.reading import Read
@@ -75,7 +76,8 @@ def _arrays(plan: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
     arrays: dict[str, tuple[str, tuple[int, ...]]] = {
         "images.npy": ("u1", (*size, 3)),
         "masks.npy": ("u1", size),
-        "thumbnails.npy": ("u1", (32, 32)),
+        "thumbnails.npy": ("u1", (SIDE, SIDE)),
+        "details.npy": ("u1", (FINE_SIDE, FINE_SIDE)),
     }
     if plan["options"].get("instances") == "yes":
         arrays["instances.npy"] = ("<u2", size)

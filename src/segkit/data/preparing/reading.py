@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segkit.data import geometry, images
-from segkit.data.copies.hashing import perceptual_hash, thumbnail
+from segkit.data.copies.hashing import GRID, fine, perceptual_hash, thumbnail
 from segkit.data.pairing import Pair
 from segkit.errors import SegkitError
 
@@ -93,9 +93,17 @@ def _read(pair: Pair, root: Path, settings: Settings) -> Read:
         "sha256_mask": _sha256_of(mask_bytes),
         "problems": problems,
     }
-    return pack(
-        item, picture, mask, settings, images.label_map(stored) if settings.instances else None
-    )
+    labels = images.label_map(stored) if settings.instances else None
+    return pack(item, picture, mask, settings, labels, _on_grid(image_bytes, picture, least, size))
+
+
+def _on_grid(
+    data: bytes, picture: NDArray[np.uint8], least: tuple[int, int], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """The picture as the search for copies sees it, at whatever size a set is prepared."""
+    if images.reduction(size, least) == images.reduction(size, GRID):
+        return picture
+    return images.image_from(data, match=picture.shape[:2], at_least=GRID)
 
 
 def pack(
@@ -104,9 +112,11 @@ def pack(
     mask: NDArray[np.uint8],
     settings: Settings,
     labels: NDArray[np.uint16] | None = None,
+    on_grid: NDArray[np.uint8] | None = None,
 ) -> Read:
-    """The rows of a picture and its mask at the prepared size, and the hash for finding copies."""
-    small = thumbnail(picture)
+    """The rows of a picture and its mask at the prepared size, and what copies are found by."""
+    grid = picture if on_grid is None else on_grid
+    small = thumbnail(grid)
     rows: dict[str, NDArray] = {
         "images.npy": geometry.fit(
             picture, settings.size, settings.resize, original=(mask.shape[0], mask.shape[1])
@@ -115,6 +125,7 @@ def pack(
             0
         ],
         "thumbnails.npy": small,
+        "details.npy": fine(grid),
     }
     if labels is not None:
         rows["instances.npy"] = geometry.fit(labels, settings.size, settings.resize, mask=True)[0]

@@ -140,7 +140,7 @@ def _checked(
         _check_fold(index, fold, known)
     torn = _torn(made.folds, clusters(prepared, groups))
     kept = (note for note in made.notes if not note.endswith(TORN))  # a file's own count
-    notes = (*kept, *more, *_strangers(prepared, group))
+    notes = (*kept, *more, *_strangers(prepared, group), *_of_another_grid(prepared))
     if torn:
         text = f"{torn} {TORN}"
         if strict:
@@ -151,6 +151,17 @@ def _checked(
     facts = {"group": group or "known groups and duplicates", "torn": torn, "notes": notes}
     value = {"rule": made.rule, "seed": made.seed, "folds": made.to_json()["folds"]}
     return Split(**{**made.__dict__, **facts, "hash": paths.short_hash(value, 16)})
+
+
+def _of_another_grid(prepared: PreparedSet) -> tuple[str, ...]:
+    """A set of version 0.1 was searched for copies at its own size, and may split otherwise."""
+    if prepared.details is not None:
+        return ()
+    size = f"{prepared.size[0]}x{prepared.size[1]}"
+    return (
+        f"prepared by an older segkit: copies were searched at {size}, so that another size may "
+        f"split otherwise; delete {prepared.root} and prepare again for the split of every size",
+    )
 
 
 def _left_out(made: Split, prepared: PreparedSet) -> tuple[str, ...]:
