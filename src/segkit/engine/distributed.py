@@ -10,6 +10,8 @@ import torch
 import torch.distributed as dist
 from torch import nn
 
+from segkit.engine import lifeline
+
 Value = TypeVar("Value")
 
 
@@ -22,6 +24,7 @@ def join(device: str = "auto") -> torch.device | None:
     """Join the group that the environment describes; this process's device, or None when alone."""
     if not wanted():
         return None
+    lifeline.follow()
     _translate_slurm()
     local = int(os.environ.get("LOCAL_RANK", 0))
     on_gpu = device != "cpu" and torch.cuda.is_available()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from segkit.engine.runs import Run, fold_dir, open_run, write_run
 from segkit.engine.training import batchsize, checkpoint, guards, parallel, precision
 from segkit.engine.training.fold import Job
 from segkit.engine.training.guards import Stop
+from segkit.engine.training.ownership import sole_writer
 from segkit.errors import SegkitError, UsageError
 from segkit.recipe import Recipe, to_dict
 
@@ -62,8 +64,21 @@ def _train(recipe: Recipe, out: Path, options: Options, device: torch.device) ->
     recipe = fit_classes(recipe, prepared, messages.append)
     if options.find_batch:
         recipe = _fit_batch(recipe, prepared, out, options, device, messages.append)
-    run, split = _begin(recipe, prepared, out, options, device)
-    recipe = run.recipe
+    with ExitStack() as held:
+        run, split = _begin(recipe, prepared, out, options, device, held)
+        yield from _carry_out(run, split, prepared, options, device, messages)
+
+
+def _carry_out(
+    run: Run,
+    split: Split,
+    prepared: PreparedSet,
+    options: Options,
+    device: torch.device,
+    messages: Sequence[str],
+) -> Iterator[Event]:
+    """Train what is not finished, then score."""
+    recipe, out = run.recipe, run.path
     yield from ({"event": "note", "text": text} for text in [*messages, *split.notes])
     jobs = _jobs(run, split, prepared.root, options, device)
     waiting = [job for job in jobs if not (options.resume and job.folder.finished)]
@@ -141,9 +156,14 @@ def _fit_batch(
 
 
 def _begin(
-    recipe: Recipe, prepared: PreparedSet, out: Path, options: Options, device: torch.device
+    recipe: Recipe,
+    prepared: PreparedSet,
+    out: Path,
+    options: Options,
+    device: torch.device,
+    held: ExitStack,
 ) -> tuple[Run, Split]:
-    """The run folder: a new one, or the one that is resumed under the same recipe."""
+    """The run folder, ours alone: a new one, or the one that is resumed under the same recipe."""
     if options.resume and (out / "recipe.json").is_file():
         run = open_run(out)
         split = run.split
@@ -158,10 +178,17 @@ def _begin(
     if distributed.is_main():
         if not options.resume:
             _refuse_existing(out)
+        held.enter_context(sole_writer(_folders(out, plan)))
         facts = environment.describe(device, options.command, plan, options.tf32)
         write_run(out, recipe, card(prepared), facts, split)
     distributed.wait()
     return open_run(out), split
+
+
+def _folders(out: Path, plan: dict[str, list[int]]) -> list[Path]:
+    many = len(plan["seeds"]) > 1
+    pairs = [(seed, index) for seed in plan["seeds"] for index in plan["folds"]]
+    return [fold_dir(out, index, seed, many).path for seed, index in pairs]
 
 
 def _selecting(recipe: Recipe, split: Split) -> Recipe:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
+import os
 import queue
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 
+from segkit.engine import lifeline
 from segkit.engine.training import guards, precision
 from segkit.engine.training.fold import Job
 from segkit.engine.training.guards import Stop, Stopped
@@ -29,7 +31,7 @@ def run_parallel(
     """The events of all folds as they come, `at_once` folds in flight."""
     context = multiprocessing.get_context("spawn")
     events: Any = context.Queue()
-    shared = (save_minutes, torch.get_num_threads(), torch.backends.cudnn.allow_tf32)
+    shared = (save_minutes, torch.get_num_threads(), torch.backends.cudnn.allow_tf32, os.getpid())
     waiting = [_placed(job, number) for number, job in enumerate(jobs)]
     running: list[Any] = []
     stop = Stop()
@@ -88,8 +90,11 @@ def _end(processes: list[Any]) -> None:
         process.join(30)
 
 
-def _work(job: Job, events: Any, save_minutes: float | None, threads: int, tf32: bool) -> None:
-    """One fold in a child process."""
+def _work(
+    job: Job, events: Any, save_minutes: float | None, threads: int, tf32: bool, parent: int
+) -> None:
+    """One fold in a child process, which ends with its parent."""
+    lifeline.follow(parent)
     from segkit.engine.training.loop import train_fold
 
     torch.set_num_threads(threads)
