@@ -38,7 +38,7 @@ class StopAfter(guards.Stop):
         super().__init__(save_minutes)
         self.asked = itertools.count(1)
 
-    def requested(self, device):
+    def requested(self, device, step=0):
         if next(self.asked) >= self.after:
             self.signal = 15
         return bool(self.signal)

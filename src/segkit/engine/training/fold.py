@@ -19,6 +19,7 @@ from segkit.data.store import open_prepared
 from segkit.engine import distributed
 from segkit.engine.runs import COLUMNS, FoldDir
 from segkit.engine.training import checkpoint, precision, samples
+from segkit.engine.training.account import Account
 from segkit.engine.training.objective import Objective, Outputs
 from segkit.engine.training.optim import Average, Freezer, make_optimizer
 from segkit.engine.training.schedule import Schedule
@@ -56,11 +57,6 @@ class Progress:
     constant: int = 0  # validations in a row with one constant answer
     seconds: float = 0.0
     history: list[list[float]] = field(default_factory=list)
-
-    def add(self, loss: Tensor, batch: Batch) -> None:
-        """Count a batch in the mean loss of the epoch."""
-        self.loss_sum += float(loss.detach()) * len(batch.ids)
-        self.images += len(batch.ids)
 
     def improves(self, score: float, epoch: int) -> bool:
         """Note a validation score; whether it is the best so far."""
@@ -100,6 +96,7 @@ class Fold:
         self.scaled = self.dtype == torch.float16
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.scaled)
         self.training, self.validation = self._loaders()
+        self.account = Account(self.device)
         self.notes: list[str] = []
         self._wrapped: tuple[bool, Callable[..., Any]] | None = None
 
@@ -173,6 +170,10 @@ class Fold:
         if self.job.recipe.optim.clip is not None:
             return nn.utils.clip_grad_norm_(gradients, self.job.recipe.optim.clip)
         return nn.utils.get_total_norm([p.grad for p in gradients if p.grad is not None])
+
+    def fine(self, loss: Tensor, norm: Tensor) -> Tensor:
+        """Whether loss and gradient are finite; fp16 scaling skips infinite gradients by itself."""
+        return torch.isfinite(loss.detach()) & (torch.isfinite(norm) | self.scaled)
 
     def step(self) -> None:
         """Move the weights, then their average."""
@@ -283,14 +284,14 @@ class Fold:
         while self.notes:
             yield self._event("note", text=self.notes.pop(0))
 
-    def tick(self, epoch: int, batch: Batch, state: Progress) -> dict[str, Any]:
+    def tick(self, epoch: int, batch: Batch) -> dict[str, Any]:
         """One step, for a live display."""
         return self._event(
             "step",
             epoch=epoch + 1,
             step=batch.index + 1,
             steps=len(self.training),
-            loss=state.loss_sum / state.images,
+            loss=self.account.mean,
         )
 
     def close_epoch(

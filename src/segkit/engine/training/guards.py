@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from segkit.engine.training.fold import Fold, Progress
 
 GRACE = 5.0  # seconds in which a repeated signal is the same wish: `timeout` tells the whole group
+EVERY = 16  # steps between two questions among several processes
 PATIENCE = 3  # validations in a row with one constant answer before it is called a collapse
 
 
@@ -68,8 +69,13 @@ class Stop:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def requested(self, device: torch.device) -> bool:
-        """Whether any process was asked to stop; then all of them are."""
+    def requested(self, device: torch.device, step: int = 0) -> bool:
+        """Whether any process was asked to stop; then all of them are.
+
+        Several processes have to ask one another, which waits for the device: every few steps.
+        """
+        if distributed.world() > 1 and step % EVERY:
+            return False
         asked = distributed.any_of(bool(self.signal), device)
         if asked and not self.signal:
             self.signal = signal.SIGTERM
@@ -88,19 +94,18 @@ class Stop:
             raise Stopped(folder, self.signal)
 
 
-def check_finite(fold: Fold, batch: Batch, loss: Tensor, norm: Tensor) -> None:
-    """NaN or inf in the loss or the gradient ends the run before it reaches the weights."""
-    fine = torch.isfinite(loss.detach()) & (torch.isfinite(norm) | fold.scaled)
-    if bool(fine):
-        return
+def broken(fold: Fold, batch: Batch, loss: Tensor) -> SegkitError:
+    """What to say of a batch that gave NaN or inf in the loss or the gradient."""
     found = "the loss" if not torch.isfinite(loss) else "the gradient"
-    where = first_bad_module(fold, batch)
+    fine = bool(fold.fine(loss, fold.clip()))
+    where = "a step that does not fail again" if fine else first_bad_module(fold, batch)
     file = fold.job.folder.path / "bad_batch.json"
     paths.write_json(file, {"ids": batch.ids, "found_in": found, "module": where})
-    raise SegkitError(
+    kept = " The last good state is kept." if fold.job.folder.last.is_file() else ""
+    return SegkitError(
         f"{found} is not finite (nan or inf)",
         f"first in {where}; the pictures of the batch are in {file}",
-        "Lower --lr, set optim.clip=1.0, or leave --amp off. The last good state is kept.",
+        f"Lower --lr, set optim.clip=1.0, or leave --amp off.{kept}",
     )
 
 

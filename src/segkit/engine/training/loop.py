@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from segkit.engine.training import guards
@@ -15,6 +16,7 @@ from segkit.engine.training.fold import Fold, Job, Progress
 from segkit.engine.training.guards import Stop
 from segkit.engine.training.optim import set_rate
 from segkit.engine.training.validate import score_of, validate
+from segkit.errors import SegkitError
 
 
 def train_fold(job: Job, stop: Stop) -> Iterator[dict[str, Any]]:
@@ -27,6 +29,7 @@ def train_fold(job: Job, stop: Stop) -> Iterator[dict[str, Any]]:
         if state.exhausted(recipe.train.early_stop):
             break
         forward = fold.begin_epoch(epoch)
+        fold.account.begin(state.loss_sum, state.images)
         yield from fold.news()
         begun = time.perf_counter()
         for batch in fold.training.epoch(epoch, start=state.step):
@@ -36,16 +39,20 @@ def train_fold(job: Job, stop: Stop) -> Iterator[dict[str, Any]]:
                 outputs = forward(fold.laid_out(batch.image))
             loss = fold.objective([output.float() for output in outputs], batch.mask)
             fold.backward(loss * (batch.share / fold.group_size(batch.index)))
-            state.add(loss, batch)
+            fold.account.add(loss, batch)
 
             if fold.completes_group(batch.index):
-                guards.check_finite(fold, batch, loss, fold.clip())
+                fold.account.watch(fold.fine(loss, fold.clip()), batch)
                 fold.step()
                 state.step = batch.index + 1
-                if stop.requested(fold.device) or stop.due():
+                leaving = stop.requested(fold.device, state.step) or stop.due()
+                if leaving or fold.account.due():
+                    settle(fold, state, epoch)  # the only wait for the device
+                if leaving:
                     fold.save(state)
                     stop.leave_if_requested(job.folder.path)
-            yield fold.tick(epoch, batch, state)
+            yield fold.tick(epoch, batch)
+        settle(fold, state, epoch)
 
         seconds = time.perf_counter() - begun
         figures: dict[str, Any] = {}
@@ -63,3 +70,30 @@ def train_fold(job: Job, stop: Stop) -> Iterator[dict[str, Any]]:
         if stop.requested(fold.device):
             stop.leave_if_requested(job.folder.path)
     yield fold.closing(state)
+
+
+def settle(fold: Fold, state: Progress, epoch: int) -> None:
+    """Read the loss so far; a batch that broke since the last time ends the run."""
+    loss_sum, bad = fold.account.read()
+    if bad is not None:
+        raise replay(fold, epoch, bad)
+    state.loss_sum, state.images = loss_sum, fold.account.images
+
+
+def replay(fold: Fold, epoch: int, bad: int) -> SegkitError:
+    """The error of a batch that broke, found again from the last good state, step by step."""
+    again = fold if fold.job.folder.last.is_file() else Fold(replace(fold.job, resume=False))
+    state = again.resume()
+    again.optimizer.zero_grad(set_to_none=True)
+    forward, steps = again.begin_epoch(epoch), len(again.training)
+    for batch in again.training.epoch(epoch, start=state.step):
+        set_rate(again.optimizer, again.schedule.at(epoch, (batch.index + 1) / steps))
+        with again.autocast():
+            outputs = forward(again.laid_out(batch.image))
+        loss = again.objective([output.float() for output in outputs], batch.mask)
+        again.backward(loss * (batch.share / again.group_size(batch.index)))
+        if again.completes_group(batch.index):
+            if batch.index >= bad or not bool(again.fine(loss, again.clip())):
+                break
+            again.step()
+    return guards.broken(again, batch, loss)
