@@ -20,7 +20,7 @@ from typing import Any
 from segkit import build, paths, plugins
 from segkit.engine.runs import Run, open_run
 from segkit.engine.training import crossval, request
-from segkit_baselines.resenc_unet import stages_for
+from segkit_baselines.resenc_unet.model import stages_for
 
 SMALLEST, SEEDS = 5, 3
 COLLAPSED = 0.2  # a Dice that any network passes unless it has collapsed

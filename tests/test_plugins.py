@@ -62,18 +62,18 @@ def test_an_unknown_group_is_refused():
 
 
 def test_a_name_of_two_distributions_names_both(installed):
-    installed(entry("unet", "segkit_baselines:UNET", "segkit"), entry("unet", "x:Y", "thief"))
+    installed(entry("unet", "segkit_baselines.unet:UNET", "segkit"), entry("unet", "x:Y", "thief"))
     with pytest.raises(UsageError, match=r"defined twice.*by segkit and thief"):
         plugins.get("architectures", "unet")
 
 
 def test_the_same_metadata_seen_twice_is_no_conflict(installed):
-    installed(*[entry("unet", "segkit_baselines:UNET", "segkit")] * 2)
+    installed(*[entry("unet", "segkit_baselines.unet:UNET", "segkit")] * 2)
     assert plugins.get("architectures", "unet").name == "unet"
 
 
 def test_a_broken_plugin_is_unavailable_and_breaks_nothing_else(installed):
-    good = entry("unet", "segkit_baselines:UNET", "segkit")
+    good = entry("unet", "segkit_baselines.unet:UNET", "segkit")
     installed(entry("broken", "no_such_module_here:X", "stranger"), good)
     found = {status.name: status for status in plugins.statuses("architectures")}
     assert found["unet"].status == "ok"
@@ -90,7 +90,7 @@ def test_a_plugin_of_the_wrong_type_is_refused(installed):
 
 
 def test_a_plugin_that_calls_itself_otherwise_is_refused(installed):
-    installed(entry("alias", "segkit_baselines:UNET", "stranger"))
+    installed(entry("alias", "segkit_baselines.unet:UNET", "stranger"))
     with pytest.raises(SegkitError, match="names itself 'unet'"):
         plugins.get("architectures", "alias")
 

@@ -15,9 +15,9 @@ def block(value: torch.Tensor) -> list[float]:
 
 @torch.no_grad()
 def test_blocks_of_the_six_stage_networks():
-    from segkit_baselines.egeunet import GAB, GHPA
-    from segkit_baselines.malunet import DGA, EA
-    from segkit_baselines.ultralight_vmunet import PVM
+    from segkit_baselines.egeunet.model import GAB, GHPA
+    from segkit_baselines.malunet.model import DGA, EA
+    from segkit_baselines.ultralight_vmunet.model import PVM
 
     x = wave(24, 12, 10)
     cases = [
@@ -53,8 +53,8 @@ def test_bridge_of_malunet():
 
 @torch.no_grad()
 def test_blocks_of_ulite_and_tinyunet():
-    from segkit_baselines.tinyunet import CMRF
-    from segkit_baselines.ulite import Bottleneck, Decoder, Encoder
+    from segkit_baselines.tinyunet.model import CMRF
+    from segkit_baselines.ulite.model import Bottleneck, Decoder, Encoder
 
     out, skip = fill(Encoder(16, 32))(wave(16, 12, 10))
     assert block(out) == pytest.approx(
@@ -110,7 +110,7 @@ def test_plain_resenc_count():
     ],
 )
 def test_nnunets_planning_rule(size, stages):
-    from segkit_baselines.resenc_unet import stages_for
+    from segkit_baselines.resenc_unet.model import stages_for
 
     assert stages_for(size) == stages
 
@@ -123,7 +123,7 @@ def test_deeplab_by_hand():
 
 
 def test_malunets_memories_start_tied_and_are_trained_apart():
-    from segkit_baselines.malunet import EA
+    from segkit_baselines.malunet.model import EA
 
     network = segkit.create("malunet")
     memories = [m for m in network.modules() if isinstance(m, EA)]
@@ -134,7 +134,7 @@ def test_malunets_memories_start_tied_and_are_trained_apart():
 
 
 def test_one_scan_for_four_groups_equals_four_scans():
-    from segkit_baselines.ultralight_vmunet import PVM
+    from segkit_baselines.ultralight_vmunet.model import PVM
 
     block = fill(PVM(24, 32))
     x = wave(24, 6, 5)
@@ -163,7 +163,7 @@ def test_light_losses_by_hand():
 
 @torch.no_grad()
 def test_instance_norm_of_one_pixel_is_its_bias():
-    from segkit_baselines.resenc_unet import InstanceNorm
+    from segkit_baselines.resenc_unet.model import InstanceNorm
 
     norm = InstanceNorm(3).eval()
     norm.bias.copy_(torch.tensor([1.0, -2.0, 0.5]))

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_light import ULiteConfig
 from segkit_baselines.layers import pointwise
+from segkit_baselines.ulite import ULiteConfig
 
 
 class Axial(nn.Module):

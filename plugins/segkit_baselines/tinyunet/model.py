@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_light import TinyUNetConfig
 from segkit_baselines.layers import pointwise
+from segkit_baselines.tinyunet import TinyUNetConfig
 
 
 def _norm(channels: int) -> nn.BatchNorm2d:

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from segkit.nn.mamba1d import Mamba1d
-from segkit_baselines.describe_light import UltraLightConfig
 from segkit_baselines.layers import init_light
 from segkit_baselines.six_stage import SCAB, SixStages
+from segkit_baselines.ultralight_vmunet import UltraLightConfig
 
 
 class PVM(nn.Module):

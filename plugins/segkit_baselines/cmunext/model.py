@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_light import CMUNeXtConfig
+from segkit_baselines.cmunext import CMUNeXtConfig
 from segkit_baselines.layers import ConvNormAct, depthwise, double, pointwise
 
 

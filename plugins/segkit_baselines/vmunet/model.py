@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
 from segkit.nn.ss2d import SS2D
-from segkit_baselines.describe_light import VMUNetConfig
 from segkit_baselines.layers import DropPath, pointwise
+from segkit_baselines.vmunet import VMUNetConfig
 
 
 class VSS(nn.Module):

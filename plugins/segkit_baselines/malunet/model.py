@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from segkit_baselines.describe_light import SixStageConfig
 from segkit_baselines.layers import depthwise, init_light, pointwise
+from segkit_baselines.malunet import MALUNetConfig
 from segkit_baselines.six_stage import SCAB, SixStages
 
 
@@ -68,7 +68,7 @@ class EA(nn.Module):
 class MALUNet(SixStages):
     """External attention before the gated unit on the way down, after it on the way up."""
 
-    def __init__(self, config: SixStageConfig):
+    def __init__(self, config: MALUNetConfig):
         super().__init__(
             config.in_channels,
             config.num_classes,

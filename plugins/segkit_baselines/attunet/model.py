@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_classic import AttUNetConfig
+from segkit_baselines.attunet import AttUNetConfig
 from segkit_baselines.layers import AdditiveGate, ConvNormAct, pointwise
 
 

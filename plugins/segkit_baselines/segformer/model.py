@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_classic import SegFormerConfig
 from segkit_baselines.layers import DropPath, depthwise, init_transformer, pointwise, resize
+from segkit_baselines.segformer import SegFormerConfig
 
 HEADS, REDUCTION, BLOCKS = (1, 2, 5, 8), (8, 4, 2, 1), 2
 

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_classic import DeepLabConfig
+from segkit_baselines.deeplabv3plus import DeepLabConfig
 from segkit_baselines.layers import ConvNormAct, pointwise, resize
 from segkit_baselines.resnet import ResNet
 

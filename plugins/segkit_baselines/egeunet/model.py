@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_light import SixStageConfig
+from segkit_baselines.egeunet import EGEUNetConfig
 from segkit_baselines.layers import depthwise, double, init_light, pointwise, resize
 from segkit_baselines.six_stage import MULTIPLE, WIDTHS, SixStages
 
@@ -89,7 +89,7 @@ class GAB(nn.Module):
 class EGEUNet(SixStages):
     """The six-stage skeleton; each skip is aggregated with the one below under a predicted mask."""
 
-    def __init__(self, config: SixStageConfig):
+    def __init__(self, config: EGEUNetConfig):
         super().__init__(config.in_channels, config.num_classes, GHPA, GHPA, nn.Identity())
         pairs = zip(WIDTHS[5:0:-1], WIDTHS[4::-1], strict=True)  # (64, 48) … (16, 8)
         self.gabs = nn.ModuleList(GAB(deep, shallow) for deep, shallow in pairs)

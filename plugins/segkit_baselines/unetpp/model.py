@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.attunet import DoubleConv
-from segkit_baselines.describe_classic import UNetPPConfig
+from segkit_baselines.attunet.model import DoubleConv
 from segkit_baselines.layers import double, pointwise
+from segkit_baselines.unetpp import UNetPPConfig
 
 DEPTH = 5
 

@@ -9,8 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_light import MKUNetConfig
 from segkit_baselines.layers import AdditiveGate, depthwise, double, mean_and_top, pointwise
+from segkit_baselines.mkunet import MKUNetConfig
 
 
 def shuffle(x: Tensor, groups: int) -> Tensor:

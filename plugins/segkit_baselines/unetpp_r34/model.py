@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_classic import UNetPPR34Config
 from segkit_baselines.layers import ConvNormAct, double, pointwise
 from segkit_baselines.resnet import ResNet
+from segkit_baselines.unetpp_r34 import UNetPPR34Config
 
 ENCODER = (64, 64, 128, 256, 512)
 OUTPUTS = {"01": 64, "11": 64, "21": 128, "31": 256, "02": 64, "12": 128, "22": 256}

@@ -7,8 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_light import UNeXtConfig
 from segkit_baselines.layers import depthwise, double, init_transformer, pointwise
+from segkit_baselines.unext import UNeXtConfig
 
 
 def shift(x: Tensor, axis: int) -> Tensor:

@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_classic import UNetConfig
 from segkit_baselines.layers import ConvNormAct, double, pointwise
+from segkit_baselines.unet import UNetConfig
 
 
 class DoubleConv(nn.Sequential):

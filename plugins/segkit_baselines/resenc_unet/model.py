@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.describe_classic import ResEncConfig
+from segkit_baselines.resenc_unet import ResEncConfig
 
 BLOCKS = (1, 3, 4, 6, 6, 6, 6, 6)
 
