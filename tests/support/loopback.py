@@ -23,6 +23,7 @@ class Host:
     status: dict[str, list[int]] = field(default_factory=dict)  # answer so first, one per request
     pages: set[str] = field(default_factory=set)  # paths that answer with a web page
     no_ranges: set[str] = field(default_factory=set)
+    no_etag: bool = False
     asked: list[tuple[str, str]] = field(default_factory=list)  # (path, Range header)
     sent: int = 0
     address: str = ""
@@ -67,7 +68,8 @@ def host() -> Iterator[Host]:
                 return
             self.send_response(206 if start else 200)
             self.send_header("Content-Type", "application/octet-stream")
-            self.send_header("ETag", etag)
+            if not state.no_etag:
+                self.send_header("ETag", etag)
             self.send_header("Content-Length", str(len(data) - start))
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(data) - 1}/{len(data)}")

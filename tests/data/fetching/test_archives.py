@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gzip
 import io
 import os
 import stat
@@ -204,3 +205,20 @@ def test_a_full_disk_is_not_a_damaged_archive(
     with pytest.raises(SegkitError, match="No space left") as caught:
         archives.unpack(archive, tmp_path / "out")
     assert not isinstance(caught.value, archives.Damaged)
+
+
+@pytest.mark.parametrize("suffix", ["tar", "tar.gz"])
+def test_a_tar_that_is_cut_between_two_members_is_damaged(tmp_path: Path, suffix: str) -> None:
+    whole, cut = tmp_path / f"whole.{suffix}", tmp_path / f"cut.{suffix}"
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as opened:
+        for k in range(3):
+            info = tarfile.TarInfo(f"{k}.png")
+            info.size = 512
+            opened.addfile(info, io.BytesIO(bytes([k + 1]) * 512))
+    pack = gzip.compress if suffix == "tar.gz" else bytes
+    whole.write_bytes(pack(plain.getvalue()))
+    cut.write_bytes(pack(plain.getvalue()[: 2 * 1024]))  # two members, and no end
+    assert archives.unpack(whole, tmp_path / "whole") == 3
+    with pytest.raises(SegkitError, match="a part is missing"):
+        archives.unpack(cut, tmp_path / "cut")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import random
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ import pytest
 from loopback import Host
 
 from segkit.api import Archive
-from segkit.data.fetching.download import PIECE, Network, download
+from segkit.data.fetching.download import PIECE, Network, download, looks_like_a_page
 from segkit.errors import SegkitError
 
 pytestmark = pytest.mark.network
@@ -24,7 +24,7 @@ def archive_of(data: bytes, *urls: str, known: bool = True) -> Archive:
     return Archive("set.zip", "all", urls, digest, len(data))
 
 
-DATA = os.urandom(400_000)
+DATA = random.Random(0).randbytes(400_000)
 
 
 def start_of(wanted: str) -> int:
@@ -72,7 +72,7 @@ def test_another_file_at_the_same_address_starts_again(host: Host, tmp_path: Pat
     host.cut["/a"] = [0.5]
     with pytest.raises(SegkitError):
         download(archive_of(DATA, host.address + "/a"), tmp_path, replace(QUICK, tries=1))
-    fresh = os.urandom(len(DATA))
+    fresh = b"<" + random.Random(1).randbytes(len(DATA) - 1)  # no page, whatever it begins with
     host.files["/a"] = fresh
     assert (
         download(archive_of(fresh, host.address + "/a"), tmp_path, QUICK).path.read_bytes() == fresh
@@ -112,7 +112,7 @@ def test_a_wrong_checksum_keeps_nothing(host: Host, tmp_path: Path) -> None:
 
 
 def test_a_right_copy_at_the_second_address_after_a_wrong_one(host: Host, tmp_path: Path) -> None:
-    host.files["/a"], host.files["/b"] = os.urandom(1000), DATA
+    host.files["/a"], host.files["/b"] = random.Random(2).randbytes(1000), DATA
     archive = archive_of(DATA, host.address + "/a", host.address + "/b")
     assert download(archive, tmp_path, QUICK).path.read_bytes() == DATA
 
@@ -176,3 +176,38 @@ def test_the_cure_says_whether_anything_is_kept(host: Host, tmp_path: Path) -> N
     archive = archive_of(DATA, host.address + "/none")
     with pytest.raises(SegkitError, match="use --from PATH"):
         download(archive, tmp_path, QUICK)
+
+
+def test_a_declared_size_is_enforced_where_no_checksum_is(host: Host, tmp_path: Path) -> None:
+    host.files["/a"] = DATA[:-512]
+    archive = replace(archive_of(DATA, host.address + "/a", known=False), size=len(DATA))
+    with pytest.raises(SegkitError, match="399488 bytes came, 400000 are declared"):
+        download(archive, tmp_path, QUICK)
+    assert list(tmp_path.iterdir()) == []
+    host.files["/a"] = DATA
+    assert download(archive, tmp_path, QUICK).path.read_bytes() == DATA
+
+
+def test_nothing_is_joined_that_nothing_vouches_for(host: Host, tmp_path: Path) -> None:
+    """Without a checksum and without an ETag, halves of two files would look like one."""
+    host.files["/a"], host.cut["/a"], host.no_etag = DATA, [0.5], True
+    archive = archive_of(DATA, host.address + "/a", known=False)
+    other = random.Random(3).randbytes(len(DATA))
+    with pytest.raises(SegkitError):
+        download(archive, tmp_path, replace(QUICK, tries=1))
+    host.files["/a"] = other
+    assert download(archive, tmp_path, QUICK).path.read_bytes() == other
+
+
+@pytest.mark.parametrize(
+    ("start", "page"),
+    [
+        (b"<!DOCTYPE html>", True),
+        (b"\n <html lang='en'>", True),
+        (b"<?xml version='1.0'?>", True),
+        (b"<\x00\x01\x02 any other file", False),
+        (b"PK\x03\x04", False),
+    ],
+)
+def test_pages_are_known_by_what_they_are(start: bytes, page: bool) -> None:
+    assert looks_like_a_page(start) == page

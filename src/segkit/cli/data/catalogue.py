@@ -281,6 +281,9 @@ def _report(outcome: Any, as_json: bool) -> None:
         console.say(f"{outcome.name}: everything asked for is already here")
     for entry in outcome.taken:
         console.say(f"{entry['archive']}: {entry['files']} files, {entry['hash'] or 'a folder'}")
+        if entry.get("vouched") in ("size", "nothing") and entry["origin"].startswith("http"):
+            only = {"size": "its size alone", "nothing": "nothing"}[entry["vouched"]]
+            console.warn(f"{entry['archive']}: no checksum is published; {only} vouches for it")
     for text in outcome.notes:
         console.warn(text)
     if outcome.missing:

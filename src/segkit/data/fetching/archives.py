@@ -174,6 +174,7 @@ def _untar(archive: Path, folder: Path, members: str, limit: int) -> int:
     wanted = re.compile(members or "", re.IGNORECASE)
     with tarfile.open(archive) as opened:
         infos = [info for info in opened.getmembers() if not info.isdir()]
+        _check_end(archive, opened)
         for info in infos:
             check_name(info.name)
             if not info.isfile():
@@ -184,6 +185,14 @@ def _untar(archive: Path, folder: Path, members: str, limit: int) -> int:
         _check_space(archive, folder, total)
         opened.extractall(folder, members=kept, filter="data")
     return len(kept)
+
+
+def _check_end(archive: Path, opened: tarfile.TarFile) -> None:
+    """A tar ends with two blocks of zeros: one that is cut between two members has none."""
+    assert opened.fileobj is not None
+    opened.fileobj.seek(opened.offset)
+    if opened.fileobj.read(2 * tarfile.BLOCKSIZE) != bytes(2 * tarfile.BLOCKSIZE):
+        raise Damaged(archive, "it ends without the blocks that close a tar: a part is missing")
 
 
 def find_tool() -> str | None:

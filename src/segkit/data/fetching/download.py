@@ -21,6 +21,7 @@ from segkit.errors import SegkitError
 
 TRIES = 4
 TIMEOUT = (15, 60)  # seconds to connect, and between two pieces
+PAGES = (b"<!doctype", b"<html", b"<?xml")
 PIECE = 1 << 15  # at most this much is read twice when a connection breaks
 
 
@@ -165,6 +166,16 @@ class _Resuming:
             raise Refused("an empty file", "the server sent an empty file")
         if total is not None and size < total:
             raise requests.ConnectionError(f"the connection ended at {size} of {total} bytes")
+        self._check_size(size)
+
+    def _check_size(self, size: int) -> None:
+        """Without a checksum the declared size is all that vouches for a file."""
+        expected = self.archive.size
+        if expected and not self.archive.hash and size != expected:
+            self._forget()
+            raise Refused(
+                "a wrong size", f"{size} bytes came, {expected} are declared: thrown away"
+            )
 
     def _show(self, size: int) -> None:
         if self.network.progress and size > self.shown:
@@ -182,6 +193,8 @@ class _Resuming:
             return 0, {}
         if not isinstance(known, dict):
             return 0, {}
+        if not self.archive.hash and not known.get("etag"):
+            return 0, {}  # nothing would tell whether both halves are of one file
         if known.get("url") != url:  # another address: the length must be known, and agree
             if known.get("total") is None:
                 return 0, {}
@@ -203,7 +216,7 @@ class _Resuming:
             raise Refused("a web page", "a web page came instead of the file")
 
     def _check_start(self, piece: bytes) -> None:
-        if piece.lstrip()[:1] == b"<":
+        if looks_like_a_page(piece):
             raise Refused("a web page", "a web page came instead of the file")
 
     def _verify(self, url: str) -> bool:
@@ -228,6 +241,18 @@ class _Resuming:
         return Refused(
             f"{host} cannot be trusted", f"its TLS certificate fails verification. {cure}"
         )
+
+
+def looks_like_a_page(start: bytes) -> bool:
+    """Whether bytes are the beginning of HTML or XML: a login page instead of an archive."""
+    return start.lstrip()[:9].lower().startswith(PAGES)
+
+
+def vouched_by(archive: Archive, digest: str | None) -> str:
+    """What says that a file is the publisher's: its checksum, its size alone, or nothing."""
+    if archive.hash:
+        return archive.hash.partition(":")[0] if digest == archive.hash else "nothing"
+    return "size" if archive.size else "nothing"
 
 
 def _vouched(archive: Archive) -> bool:

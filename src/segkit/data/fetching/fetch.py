@@ -16,7 +16,7 @@ from segkit import paths
 from segkit.api import Archive, Dataset
 from segkit.data import sources, staging
 from segkit.data.fetching import archives, local
-from segkit.data.fetching.download import Network, download
+from segkit.data.fetching.download import Network, download, vouched_by
 from segkit.data.locks import locked
 from segkit.data.pairing import files_below
 from segkit.errors import SegkitError, UsageError
@@ -210,6 +210,7 @@ def _unpack(item: local.Taken, aside: Path, network: Network, outcome: Outcome) 
         "origin": item.url or str(item.path.resolve()),
         "hash": digest,
         "official_hash": official,
+        "vouched": "nothing" if item.files else vouched_by(archive, digest),
         "official": None if not (digest and official) else digest == official,
         "bytes": size,
         "files": count,
