@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test test-slow lint format bench docs wheel clean
+.PHONY: demo test test-slow campaign lint format bench docs wheel clean
 
 demo: $(STAMP)            ## prepare, train, evaluate and report on the built-in pictures
 	$(BIN)/segkit demo
@@ -15,6 +15,10 @@ test: $(STAMP)            ## the default tests
 
 test-slow: $(STAMP)       ## the longer ones, which CI runs as far as they fit
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow --maxfail 1
+
+MINUTES ?= 5
+campaign: $(STAMP)        ## hostile inputs for a while: make campaign MINUTES=20
+	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/run_folders.py --minutes $(MINUTES)
 
 lint: $(STAMP)            ## ruff and mypy
 	$(BIN)/ruff check .

@@ -9,19 +9,26 @@ from segkit.engine.runs import fold_dir, list_runs, open_run, write_run
 from segkit.errors import SegkitError
 from segkit.recipe import Recipe, TrainRecipe
 
+CARD = {"name": "demo", "classes": ["background", "lesion"]}
+
 
 @pytest.fixture
 def run(tmp_path):
     recipe = dataclasses.replace(Recipe(), train=TrainRecipe(epochs=3, select_on="test"))
     plan = {"seeds": [0], "folds": [0, 1]}
-    return write_run(tmp_path / "one", recipe, {"name": "demo"}, {"plan": plan})
+    return write_run(
+        tmp_path / "one",
+        recipe,
+        {"name": "demo", "classes": ["background", "lesion"]},
+        {"plan": plan},
+    )
 
 
 def test_what_is_written_is_read(run):
     again = open_run(run.path)
     assert again.recipe.train.epochs == 3
     assert again.selection == "test"
-    assert again.card == {"name": "demo"}
+    assert again.card == CARD
     assert again.folds == []
     assert [fold.path.name for fold in again.planned] == ["fold0", "fold1"]
 
@@ -31,9 +38,9 @@ def test_state_follows_the_files(run):
     for fold in run.planned:
         paths.write_json(fold.result_json, {"best_epoch": 1})
     assert run.state == "trained"
-    paths.write_json(run.path / "summary.json", {"n": 1})
+    paths.write_json(run.path / "summary.json", {"n": 1, "metrics": {}})
     assert run.state == "done"
-    assert run.summary == {"n": 1}
+    assert run.summary == {"n": 1, "metrics": {}}
 
 
 def test_folds_of_several_seeds_are_sorted(tmp_path):

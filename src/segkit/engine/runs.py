@@ -9,7 +9,6 @@ Importing this module imports neither torch nor numpy.
 
 from __future__ import annotations
 
-import csv
 import os
 import platform
 from collections.abc import Mapping
@@ -19,8 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from segkit import build, paths
-from segkit.engine import register
-from segkit.errors import SegkitError
+from segkit.engine import register, runfiles
+from segkit.engine.runfiles import read_document
+from segkit.errors import SegkitError, UsageError
 from segkit.recipe import Recipe, from_dict, to_dict
 
 if TYPE_CHECKING:
@@ -78,15 +78,17 @@ class FoldDir:
     @property
     def result(self) -> dict[str, Any] | None:
         """Best epoch, score and how the fold ended; None while it trains."""
-        return paths.read_json(self.result_json) if self.finished else None
+        return read_document(self.result_json, runfiles.FOLD) if self.finished else None
 
     def history(self) -> list[dict[str, float]]:
         """The rows of `metrics.csv` as numbers; an empty cell is nan."""
         if not self.metrics_csv.is_file():
             return []
-        with open(self.metrics_csv, newline="", encoding="utf-8") as handle:
-            rows = list(csv.DictReader(handle))
-        return [{key: float(value or "nan") for key, value in row.items()} for row in rows]
+        rows = runfiles.read_table(self.metrics_csv, COLUMNS[:1])
+        try:
+            return [{key: float(value or "nan") for key, value in row.items()} for row in rows]
+        except ValueError as error:
+            raise runfiles.damaged(self.metrics_csv, str(error)) from error
 
 
 @dataclass(frozen=True)
@@ -102,12 +104,16 @@ class Run:
     @cached_property
     def recipe(self) -> Recipe:
         """The resolved recipe."""
-        return from_dict(paths.read_json(self.path / "recipe.json"))
+        file = self.path / "recipe.json"
+        try:
+            return from_dict(read_document(file, dict))
+        except UsageError as error:
+            raise runfiles.damaged(file, error.as_text().replace("\n", ": ")) from error
 
     @cached_property
     def card(self) -> dict[str, Any]:
         """What the run knows of its data: name, classes, size, licence, counts, manifest hash."""
-        return paths.read_json(self.path / "data.json")
+        return read_document(self.path / "data.json", runfiles.DATA)
 
     @cached_property
     def split(self) -> Split:
@@ -120,7 +126,7 @@ class Run:
     def environment(self) -> dict[str, Any]:
         """Versions, device, the command, and the planned seeds and folds."""
         file = self.path / "environment.json"
-        return paths.read_json(file) if file.is_file() else {}
+        return read_document(file, runfiles.ENVIRONMENT) if file.is_file() else {}
 
     @property
     def folds(self) -> list[FoldDir]:
@@ -152,7 +158,7 @@ class Run:
     def summary(self) -> dict[str, Any] | None:
         """The scores of the test part, once they are there."""
         file = self.path / "summary.json"
-        return paths.read_json(file) if file.is_file() else None
+        return read_document(file, runfiles.SUMMARY) if file.is_file() else None
 
     @property
     def training_now(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,10 +9,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from segkit.engine.evaluating import cases_csv
+from segkit.engine.runfiles import read_table
 from segkit.engine.runs import FoldDir, Run, list_runs, open_run
 from segkit.errors import SegkitError
 
-TEXT = frozenset(("id", "group", "part", "cls", "empty"))
+TEXT = frozenset(cases_csv.TEXT)
 
 
 @dataclass(frozen=True)
@@ -87,8 +88,7 @@ def read_cases(fold: FoldDir) -> list[dict[str, Any]]:
     """The rows of a fold's cases.csv: text stays, the rest becomes numbers, empty cells NaN."""
     if not fold.cases_csv.is_file():
         return []
-    with open(fold.cases_csv, newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
+    rows = read_table(fold.cases_csv, cases_csv.NEEDED)
     return [{key: v if key in TEXT else number(v) for key, v in row.items()} for row in rows]
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from segkit import paths
+from segkit.engine.runfiles import damaged, read_table
 from segkit.errors import SegkitError
 
 FIXED = [
@@ -57,6 +58,7 @@ MORE = [
     "seed",
 ]
 LAST = "selection"  # which part chose the checkpoint: stands in every row
+NEEDED = ("id", "dice", "iou")
 TEXT = ("id", "group", "part", "cls", "empty", "selection", "seed")
 WHOLE = [
     "fold",
@@ -108,20 +110,19 @@ def read_cases(path: Path) -> dict[str, np.ndarray]:
         raise SegkitError(
             f"{path} is missing", "the run was not scored", f"segkit evaluate {path.parent.parent}"
         )
-    with open(path, newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
+    rows = read_table(path, NEEDED)
     if not rows:
         raise SegkitError(f"{path} holds no case")
-    return {name: _column(name, [row[name] for row in rows]) for name in rows[0]}
+    try:
+        return {name: _column(name, [row[name] for row in rows]) for name in rows[0]}
+    except ValueError as error:
+        raise damaged(path, str(error)) from error
 
 
 def _column(name: str, cells: list[str]) -> np.ndarray:
     if name in TEXT:
         return np.array(cells, dtype=object)
-    try:
-        return np.array([float(cell) if cell else np.nan for cell in cells])
-    except ValueError:
-        return np.array(cells, dtype=object)
+    return np.array([float(cell) if cell else np.nan for cell in cells])
 
 
 def read_run_cases(folds: Sequence[Any]) -> dict[str, np.ndarray]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,8 @@ from PIL import Image
 from segkit import paths
 from segkit.data import sources
 from segkit.data.store import PreparedSet, open_prepared
+from segkit.engine.evaluating import cases_csv
+from segkit.engine.runfiles import read_table
 from segkit.engine.runs import FoldDir, Run
 from segkit.errors import SegkitError
 from segkit.metrics import skin_tone
@@ -49,8 +50,7 @@ def _prepared(run: Run) -> PreparedSet | None:
 
 
 def _cases(fold: FoldDir) -> list[dict[str, str]]:
-    with open(fold.cases_csv, newline="", encoding="utf-8") as handle:
-        return list(csv.DictReader(handle))
+    return read_table(fold.cases_csv, cases_csv.NEEDED)
 
 
 def tone_slices(prepared: PreparedSet, rows: Sequence[dict[str, str]]) -> list[dict[str, Any]]:
