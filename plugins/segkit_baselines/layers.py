@@ -77,6 +77,57 @@ class DropPath(nn.Module):
         return x * keep / (1 - self.rate)
 
 
+def drop_rates(highest: float, count: int) -> list[float]:
+    """Stochastic depth that grows evenly from 0 to `highest` over `count` blocks."""
+    return [highest * i / max(1, count - 1) for i in range(count)]
+
+
+def init_linears(module: nn.Module) -> None:
+    """Truncated normal of 0.02 in every linear layer inside, zero biases."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.trunc_normal_(layer.weight, std=0.02)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+class MLP(nn.Sequential):
+    """Linear, GELU, linear on the last dimension."""
+
+    def __init__(self, width: int, inner: int, drop: float = 0.0):
+        super().__init__(
+            nn.Linear(width, inner),
+            nn.GELU(),
+            nn.Dropout(drop),
+            nn.Linear(inner, width),
+            nn.Dropout(drop),
+        )
+
+
+class SelfAttention(nn.Module):
+    """Plain multi-head attention of tokens (B, N, C) to one another; one projection for q, k, v."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.qkv, self.proj = nn.Linear(width, 3 * width), nn.Linear(width, width)
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        q, k, v = self.qkv(tokens).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v)  # (B, heads, N, d)
+        return self.proj(mixed.transpose(1, 2).flatten(2))
+
+
+def to_tokens(grid: Tensor) -> Tensor:
+    """(B, C, h, w) as (B, h w, C)."""
+    return grid.flatten(2).transpose(1, 2)
+
+
+def to_grid(tokens: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, h w, C) as (B, C, h, w)."""
+    return tokens.transpose(1, 2).unflatten(2, size)
+
+
 def init_light(module: nn.Module) -> None:
     """The initialisation of EGE-UNet, MALUNet and UltraLight VM-UNet, for every layer inside."""
     for layer in module.modules():

@@ -35,6 +35,15 @@ def _conv3(inputs: int, outputs: int, stride: int, dilation: int) -> nn.Conv2d:
     )
 
 
+def residual_stage(
+    inputs: int, outputs: int, count: int, stride: int, dilation: int = 1
+) -> nn.Sequential:
+    """Basic blocks in a row, the first with the stride."""
+    blocks = [BasicBlock(inputs, outputs, stride, dilation)]
+    blocks += [BasicBlock(outputs, outputs, 1, dilation) for _ in range(count - 1)]
+    return nn.Sequential(*blocks)
+
+
 class ResNet(nn.Module):
     """Features e0 at H/2 and e1 … e4; with `last_stride=1` the last stage dilates instead."""
 
@@ -48,9 +57,7 @@ class ResNet(nn.Module):
         for stage, (width, count) in enumerate(zip(WIDTHS, LAYERS[depth], strict=True)):
             stride = 1 if stage == 0 else last_stride if stage == 3 else 2
             dilation = 2 if stage == 3 and last_stride == 1 else 1
-            blocks = [BasicBlock(before, width, stride, dilation)]
-            blocks += [BasicBlock(width, width, 1, dilation) for _ in range(count - 1)]
-            self.stages.append(nn.Sequential(*blocks))
+            self.stages.append(residual_stage(before, width, count, stride, dilation))
             before = width
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):

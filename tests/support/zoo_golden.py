@@ -8,6 +8,8 @@ import segkit
 
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)
 ONES = ("D", "Ds", "skip_scale", "mix")
+# of three dimensions, and filled with one number
+SHARES = {"mu_k": 0.5, "mu_v": 0.5, "mu_r": 0.5, "tau1": 1.0, "tau2": 1.0}
 HADAMARD = ("params_xy", "params_zx", "params_zy")
 
 
@@ -26,6 +28,8 @@ def fill(network: nn.Module, log_decay: bool = False) -> nn.Module:
                 p.copy_(torch.arange(1, p.shape[1] + 1, dtype=torch.float64).log().expand_as(p))
             elif name == "dt_projs_bias":
                 p.zero_()
+            elif name in SHARES:
+                p.fill_(SHARES[name])
             elif p.ndim >= 2:
                 fan = 1 if name in HADAMARD else p[0].numel()
                 p.copy_(wave_values(p.numel(), fan).view_as(p))

@@ -7,7 +7,14 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.layers import DropPath, depthwise, init_transformer, pointwise, resize
+from segkit_baselines.layers import (
+    DropPath,
+    depthwise,
+    drop_rates,
+    init_transformer,
+    pointwise,
+    resize,
+)
 from segkit_baselines.segformer import SegFormerConfig
 
 HEADS, REDUCTION, BLOCKS = (1, 2, 5, 8), (8, 4, 2, 1), 2
@@ -91,7 +98,7 @@ class SegFormer(nn.Module):
 
     def __init__(self, config: SegFormerConfig):
         super().__init__()
-        rates = torch.linspace(0, config.drop_path, 4 * BLOCKS).tolist()
+        rates = drop_rates(config.drop_path, 4 * BLOCKS)
         inputs = (config.in_channels, *config.widths)
         self.stages = nn.ModuleList(
             Stage(a, b, i, rates[BLOCKS * i : BLOCKS * (i + 1)])

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
 from segkit.nn.ss2d import SS2D
-from segkit_baselines.layers import DropPath, pointwise
+from segkit_baselines.layers import DropPath, drop_rates, init_linears, pointwise
 from segkit_baselines.vmunet import VMUNetConfig
 
 
@@ -66,7 +66,7 @@ class VMUNet(nn.Module):
         self.expands = nn.ModuleList(Expand(w, 2, w // 2) for w in widths[:0:-1])
         self.final = Expand(widths[0], 4, widths[0] // 4)
         self.head = pointwise(widths[0] // 4, config.num_classes)
-        self._init()
+        init_linears(self)
 
     def forward(self, image: Tensor) -> Tensor:
         return run_padded(self.logits, image, 32)
@@ -86,19 +86,12 @@ class VMUNet(nn.Module):
             x = stage(x)
         return self.head(self.final(x).permute(0, 3, 1, 2))
 
-    def _init(self) -> None:
-        for layer in self.modules():
-            if isinstance(layer, nn.Linear):
-                nn.init.trunc_normal_(layer.weight, std=0.02)
-                if layer.bias is not None:
-                    nn.init.zeros_(layer.bias)
-
 
 def _stages(
     widths: list[int], depths: tuple[int, ...], drop: float, falling: bool = False
 ) -> nn.ModuleList:
     """Blocks with stochastic depth that grows (or falls) over all of them."""
-    rates = torch.linspace(0, drop, sum(depths)).tolist()
+    rates = drop_rates(drop, sum(depths))
     queue = iter(rates[::-1] if falling else rates)
     return nn.ModuleList(
         nn.Sequential(*[VSS(width, next(queue)) for _ in range(depth)])

@@ -1,4 +1,4 @@
-"""Operators that a model calls without knowing who computes them: selective scan and SS2D core.
+"""Operators that a model calls without knowing who computes them: selective scan, SS2D, WKV.
 
 Backends plug in by entry point (`segkit.backends`) over the torch form: `segkit.ops.dispatch`.
 """
@@ -19,6 +19,7 @@ from segkit.ops.dispatch import (
 from segkit.ops.kernels import ScanKernels
 from segkit.ops.scan import selective_scan
 from segkit.ops.ss2d import ss2d
+from segkit.ops.wkv import bidirectional_wkv
 
 if TYPE_CHECKING:
     from segkit.ops.distance import distance_transform
@@ -33,6 +34,7 @@ __all__ = [
     "available_backends",
     "backend_in_use",
     "backend_statuses",
+    "bidirectional_wkv",
     "causal_conv1d",
     "distance_transform",
     "flops",

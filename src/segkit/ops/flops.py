@@ -14,7 +14,8 @@ import torch
 from torch.utils.flop_counter import register_flop_formula
 
 import segkit.ops.scan
-import segkit.ops.ss2d  # noqa: F401  (the operators must exist before they get a formula)
+import segkit.ops.ss2d  # (the operators must exist before they get a formula)
+import segkit.ops.wkv  # noqa: F401
 
 Shape = Sequence[int]
 
@@ -32,6 +33,14 @@ def ss2d_updates(x: Shape, A: Shape) -> int:
 def ss2d_macs(x: Shape, w_x: Shape, w_dt: Shape) -> int:
     """Multiply-accumulates of the two projections of the SS2D core."""
     return prod(x) * 4 * (w_x[1] + w_dt[2])
+
+
+WKV_STATES = 2  # a sum of weighted values and a sum of weights
+
+
+def wkv_updates(k: Shape) -> int:
+    """State updates of WKV on k (B, T, C): two directions, two sums each."""
+    return 2 * WKV_STATES * prod(k)
 
 
 def update_flops(updates: int, state: int) -> int:
@@ -69,3 +78,8 @@ def _ss2d_backward(
     **_: Any,
 ) -> int:
     return 2 * _ss2d(x, w_x, w_dt, bias, A)
+
+
+@register_flop_formula(torch.ops.segkit.wkv)
+def _wkv(w: Shape, u: Shape, k: Shape, v: Shape, out_shape: Any = None, **_: Any) -> int:
+    return update_flops(wkv_updates(k), WKV_STATES)

@@ -1,4 +1,4 @@
-"""The selective scan as it is defined: one step after the other. Slow; the yardstick of the tests.
+"""Selective scan and WKV as they are defined. Slow; the yardstick of the tests.
 
 h_t = exp(delta_t A) h_{t-1} + delta_t B_t u_t,  y_t = <C_t, h_t> + D u_t
 """
@@ -35,3 +35,12 @@ def scan(args: ScanArgs) -> Tensor:
         out[t] = (state * C[t]).sum(-1)
     y = torch.stack(out, -1) if length else args.u * 0
     return y if args.D is None else y + args.D[:, None] * args.u
+
+
+def wkv(w: Tensor, u: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Every token t by every token i, (B, T, T, C) of memory; see segkit.ops.wkv."""
+    place = torch.arange(k.shape[1], device=k.device)
+    apart = (place[:, None] - place).abs()[:, :, None]  # (T, T, 1)
+    exponent = torch.where(apart == 0, u + k[:, None], k[:, None] - (apart - 1) * w)
+    weight = torch.exp(exponent - exponent.amax(2, keepdim=True))
+    return (weight * v[:, None]).sum(2) / (weight.sum(2) + 1e-6)

@@ -168,4 +168,13 @@ def _ss2d(args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Cost:
     return Cost("scan", macs, updates, flops.update_flops(updates, A[1]))
 
 
-SCAN_RULES: dict[str, Rule] = {"segkit::selective_scan": _selective_scan, "segkit::ss2d": _ss2d}
+def _wkv(args: tuple[Any, ...], kwargs: dict[str, Any], out: Any) -> Cost:
+    updates = flops.wkv_updates(args[2].shape)
+    return Cost("scan", 0, updates, flops.update_flops(updates, flops.WKV_STATES))
+
+
+SCAN_RULES: dict[str, Rule] = {
+    "segkit::selective_scan": _selective_scan,
+    "segkit::ss2d": _ss2d,
+    "segkit::wkv": _wkv,
+}
