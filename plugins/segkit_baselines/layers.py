@@ -91,6 +91,14 @@ def init_linears(module: nn.Module) -> None:
                 nn.init.zeros_(layer.bias)
 
 
+def init_mlp(module: nn.Module) -> None:
+    """The vision transformer's: Xavier in every linear layer inside, biases next to zero."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Linear):
+            nn.init.xavier_uniform_(layer.weight)
+            nn.init.normal_(layer.bias, std=1e-6)
+
+
 class MLP(nn.Sequential):
     """Linear, GELU, linear on the last dimension."""
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
 from segkit_baselines.fsca_net import FSCANetConfig
-from segkit_baselines.layers import MLP, ConvNormAct, resize, to_grid, to_tokens
+from segkit_baselines.layers import MLP, ConvNormAct, init_mlp, resize, to_grid, to_tokens
 
 WIDTHS, PATCHES, PROJECTIONS = (64, 128, 256, 512), (16, 8, 4, 2), (64, 64, 64, 32)
 HEADS, LAYERS = 4, 4
@@ -73,10 +73,7 @@ class Layer(nn.Module):
         )
         self.mlps = nn.ModuleList(MLP(width, 4 * width) for width in WIDTHS)
         self.unused = nn.LayerNorm(sum(WIDTHS), eps=1e-6).requires_grad_(False)  # as released
-        for mlp in self.mlps:
-            for linear in (mlp[0], mlp[3]):
-                nn.init.xavier_uniform_(linear.weight)
-                nn.init.normal_(linear.bias, std=1e-6)
+        init_mlp(self.mlps)
 
     def forward(self, tokens: Tensor, scale: int, size: Size) -> Tensor:
         tokens = tokens + self.attention[scale](self.norms1[scale](tokens), size)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from segkit.api import Architecture, Paper, Published
+from segkit.api import Architecture, Paper
 from segkit_baselines.facts import LIGHT
 
 

@@ -1,4 +1,4 @@
-"""The two mixers of RWKV-UNet, over tokens (WKV) and over channels, each after a shift of pixels."""
+"""The two mixers of RWKV-UNet, over tokens (WKV) and over channels; both shift pixels first."""
 
 from __future__ import annotations
 

@@ -31,7 +31,6 @@ class SegNet(nn.Module):
         for layer in self.modules():
             if isinstance(layer, nn.Conv2d):
                 nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-                nn.init.zeros_(layer.bias)
 
     def forward(self, image: Tensor) -> Tensor:
         return run_padded(self.logits, image, 32)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.layers import MLP, ConvNormAct, double, to_grid, to_tokens
+from segkit_baselines.layers import MLP, ConvNormAct, double, init_mlp, to_grid, to_tokens
 from segkit_baselines.transunet import TransUNetConfig
 
 WIDTH, HEADS, LAYERS = 768, 12, 12
@@ -105,9 +105,7 @@ class Layer(nn.Module):
         super().__init__()
         self.attention_norm, self.ffn_norm = (nn.LayerNorm(WIDTH, eps=1e-6) for _ in range(2))
         self.attn, self.ffn = Attention(), MLP(WIDTH, 4 * WIDTH, drop=0.1)
-        for layer in (self.ffn[0], self.ffn[3]):
-            nn.init.xavier_uniform_(layer.weight)
-            nn.init.normal_(layer.bias, std=1e-6)
+        init_mlp(self.ffn)
 
     def forward(self, tokens: Tensor) -> Tensor:
         tokens = tokens + self.attn(self.attention_norm(tokens))
@@ -131,7 +129,7 @@ class TransUNet(nn.Module):
 
     def __init__(self, config: TransUNetConfig):
         super().__init__()
-        self.grid = tuple(config.grid)
+        self.grid = (config.grid[0], config.grid[1])
         self.encoder = GroupNormResNet(config.in_channels)
         self.embed = nn.Conv2d(1024, WIDTH, 1)
         self.position = nn.Parameter(torch.zeros(1, config.grid[0] * config.grid[1], WIDTH))

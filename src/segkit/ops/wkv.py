@@ -27,13 +27,13 @@ def bidirectional_wkv(decay: Tensor, first: Tensor, k: Tensor, v: Tensor) -> Ten
     take the running sums: right for decays up to 30.
     """
     kind = torch.promote_types(k.dtype, torch.float32)
-    inputs = [x.to(kind) for x in (decay / k.shape[1], first / k.shape[1], k, v)]
+    w, u, keys, values = (x.to(kind) for x in (decay / k.shape[1], first / k.shape[1], k, v))
     if torch.compiler.is_exporting():
-        return by_running_sums(*inputs, exact=False).to(k.dtype)
-    if torch.is_grad_enabled() and any(x.requires_grad for x in inputs):
+        return by_running_sums(w, u, keys, values, exact=False).to(k.dtype)
+    if torch.is_grad_enabled() and any(x.requires_grad for x in (w, u, keys, values)):
         with float32_island(k):
-            return _chosen(*inputs).to(k.dtype)
-    return torch.ops.segkit.wkv(*inputs).to(k.dtype)
+            return _chosen(w, u, keys, values).to(k.dtype)
+    return torch.ops.segkit.wkv(w, u, keys, values).to(k.dtype)
 
 
 def _chosen(w: Tensor, u: Tensor, k: Tensor, v: Tensor) -> Tensor:
