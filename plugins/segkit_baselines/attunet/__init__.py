@@ -34,5 +34,6 @@ ATTUNET = Architecture(
     multiple=16,
     params=34_878_573,
     recipes=LIGHT,
+    cards={"attunet-fives": "segkit_baselines.attunet:card_fives.toml"},
     notes=("the same-resolution gate of the benchmark papers, not the paper's 3-D strided one",),
 )

@@ -35,5 +35,6 @@ DEEPLABV3PLUS = Architecture(
     multiple=16,
     params=16_603_041,
     recipes=LIGHT,
+    cards={"deeplabv3plus-fives": "segkit_baselines.deeplabv3plus:card_fives.toml"},
     notes=("the paper's encoders are Xception and ResNet-101; this one is small on purpose",),
 )

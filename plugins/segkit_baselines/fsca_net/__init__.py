@@ -47,6 +47,7 @@ ARCHITECTURE = Architecture(
         "paper": "segkit_baselines.fsca_net:paper.toml",
         **LIGHT,
     },
+    cards={"fsca-net-isic2016": "segkit_baselines.fsca_net:card_isic2016.toml"},
     notes=(
         "dead as released, kept for the count, without gradient: a norm of 960 channels in each "
         "of the four layers (7,680)",

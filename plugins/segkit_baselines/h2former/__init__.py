@@ -51,6 +51,7 @@ ARCHITECTURE = Architecture(
         "paper": "segkit_baselines.h2former:paper.toml",
         **LIGHT,
     },
+    cards={"h2former-isic2016": "segkit_baselines.h2former:card_isic2016.toml"},
     notes=(
         "pictures are padded to multiples of 16 windows (256 pixels by default)",
         "the released network takes four channels while its script feeds three; here in_channels",

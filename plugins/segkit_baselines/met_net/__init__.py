@@ -45,6 +45,7 @@ ARCHITECTURE = Architecture(
         "paper": "segkit_baselines.met_net:paper.toml",
         **LIGHT,
     },
+    cards={"met-net-isic2016": "segkit_baselines.met_net:card_isic2016.toml"},
     notes=(
         "dead as released, kept for the count, without gradient: a decoder block of 4,640",
         "published runs start from a ResNet-18 (train --init resnet18:cnn) and a DeiT-tiny",

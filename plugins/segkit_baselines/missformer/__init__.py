@@ -45,6 +45,7 @@ ARCHITECTURE = Architecture(
         "paper": "segkit_baselines.missformer:paper.toml",
         **LIGHT,
     },
+    cards={"missformer-isic2016": "segkit_baselines.missformer:card_isic2016.toml"},
     notes=(
         "dead as released, kept for the count, without gradient: two norms of every MLP (114,688) "
         "and the deepest decoder level's join and blocks (6,895,104)",

@@ -51,6 +51,7 @@ ARCHITECTURE = Architecture(
         "paper": "segkit_baselines.swin_unet:paper.toml",
         "light": "segkit_baselines.swin_unet:light.toml",
     },
+    cards={"swin-unet-isic2016": "segkit_baselines.swin_unet:card_isic2016.toml"},
     notes=(
         "pictures are padded to multiples of 224 pixels (of 256 with --set model.windows=8,8,8,8)",
         "the configuration file's decoder depths (2,2,2,1) are ignored by the released code: "

@@ -47,6 +47,7 @@ ARCHITECTURE = Architecture(
         "paper": "segkit_baselines.transunet:paper.toml",
         **LIGHT,
     },
+    cards={"transunet-isic2016": "segkit_baselines.transunet:card_isic2016.toml"},
     notes=(
         "published runs start from ImageNet-21k weights (train --init r50_vit_b16_in21k); "
         "from scratch is another experiment",

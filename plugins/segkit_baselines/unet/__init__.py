@@ -40,4 +40,5 @@ UNET = Architecture(
     min_train_size=32,
     params=1_812_017,
     recipes={"quick": "segkit_baselines.unet:quick.toml", **LIGHT},
+    cards={"unet-isic2016": "segkit_baselines.unet:card_isic2016.toml"},
 )

@@ -37,4 +37,5 @@ UNETPP = Architecture(
     multiple=16,
     params=9_163_329,
     recipes=LIGHT,
+    cards={"unetpp-isic2016": "segkit_baselines.unetpp:card_isic2016.toml"},
 )

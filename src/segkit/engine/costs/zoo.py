@@ -67,7 +67,8 @@ def _latency(network: torch.nn.Module, shape: Sequence[int]) -> dict[str, Any]:
 
 def published_rows(name: str) -> list[PublishedRow]:
     """The rows of published tables that carry this architecture's name."""
-    return [found for found in all_rows() if _key(found.name) == name]
+    spellings = (name, name.replace("_", ""))
+    return [found for found in all_rows() if _key(found.name) in spellings]
 
 
 def _key(printed: str) -> str:
