@@ -27,7 +27,8 @@ def test_the_demo_ends_with_a_report_and_the_next_commands(tmp_path):
     assert done.returncode == 0, done.stderr
     run = tmp_path / "runs" / "demo"
     expected = {"recipe.json", "environment.json", "data.json", "split.json", "summary.json"}
-    assert expected | {"report.html", "fold0"} <= {p.name for p in run.iterdir()}
+    assert expected | {"report.html", "fold0", "example"} <= {p.name for p in run.iterdir()}
+    assert [p.name for p in (run / "example" / "overlays").iterdir()] == ["example.jpg"]
     fold = {p.name for p in (run / "fold0").iterdir()}
     assert {"metrics.csv", "last.pt", "best.safetensors", "cases.csv"} <= fold
     assert "runs/demo/report.html" in done.stdout

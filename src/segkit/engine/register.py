@@ -18,6 +18,9 @@ FORMAT = 1  # of the folder; a later one is refused
 GRAPH = "model.onnx"  # the same network for ONNX Runtime: it answers without torch
 
 
+EXAMPLE = "example"  # a picture to try it on, of whatever suffix
+
+
 def is_name(target: Path | str) -> bool:
     """Whether this is no file or folder here, but the name of a trained network."""
     return not Path(target).exists() and str(target) in plugins.discover("models")
@@ -26,6 +29,11 @@ def is_name(target: Path | str) -> bool:
 def place(target: Path | str) -> Path:
     """The run folder that a path or the name of a trained network stands for."""
     return folder(plugins.get("models", str(target))) if is_name(target) else Path(target)
+
+
+def example(name: str) -> Path | None:
+    """The picture that a trained network brings to be tried on."""
+    return next(iter(sorted(place(name).glob(f"{EXAMPLE}.*"))), None)
 
 
 def hint(target: Path | str) -> str:

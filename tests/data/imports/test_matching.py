@@ -45,6 +45,8 @@ def prepared(
         ("a (1).png", "a (1)_mask.png"),
         ("a.tif", "a.png"),
         ("scan_01.png", "scan_01_gt.png"),
+        ("01_test.tif", "01_manual1.gif"),  # DRIVE
+        ("21_training.tif", "21_manual1.png"),
     ],
 )
 def test_names_that_belong_together(

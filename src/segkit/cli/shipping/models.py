@@ -66,6 +66,7 @@ def pack(
     limit: Annotated[list[str] | None, typer.Option(help="A limit (repeatable).")] = None,
     precision: Annotated[str, typer.Option(help="Of the graph: float32, fp16, int8.")] = "float32",
     fold: Annotated[int, typer.Option(min=0, help="Which fold of the run.")] = 0,
+    example: Annotated[Path | None, typer.Option(help="A picture to try it on.")] = None,
 ) -> None:
     """Turn a run into a trained network that your distribution can bring.
 
@@ -77,7 +78,8 @@ def pack(
     from segkit.engine.models.pack import Wishes
     from segkit.engine.models.pack import pack as write
 
-    wishes = Wishes(name, summary, task, licence, "", tuple(limit or ()), precision, fold)
+    limits = tuple(limit or ())
+    wishes = Wishes(name, summary, task, licence, "", limits, precision, fold, example)
     facts = write(run, out, wishes)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     console.note(f"{name}: {len(facts['files'])} files, {size / 1e6:.2f} MB in {out}")

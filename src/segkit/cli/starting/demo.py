@@ -13,7 +13,8 @@ from segkit import paths
 from segkit.cli import _console, _training
 from segkit.errors import UsageError
 
-STAGES = 4
+STAGES = 5
+TRAINED = "dermoscopy"  # the network in the box that the last step shows
 
 
 def command(
@@ -36,12 +37,14 @@ def command(
     last = _train(architecture, data, size, epochs, folder)
     _step(4, "report")
     page = _report(folder)
+    _step(5, f"outline a real picture with the trained network '{TRAINED}'")
+    outlined = _outline(folder)
     summary = last["summary"]
     if as_json:
         _console.emit_json({"run": str(folder), "report": str(page), "summary": summary})
         return
     _training.conclude(last)
-    _conclude(folder, page, data, time.monotonic() - begun)
+    _conclude(folder, page, outlined, data, time.monotonic() - begun)
 
 
 def _free_name(stem: str) -> str:
@@ -96,11 +99,26 @@ def _report(folder: Path) -> Path:
     return write_report([folder], folder / "report.html")
 
 
-def _conclude(folder: Path, page: Path, data: str, seconds: float) -> None:
+def _outline(folder: Path) -> Path | None:
+    """A real picture under the trained network in the box; nothing where it is not installed."""
+    from segkit.engine import register
+
+    picture = register.example(TRAINED) if register.is_name(TRAINED) else None
+    if picture is None:
+        return None
+    from segkit.engine.predicting.predictor import predict
+
+    predict(TRAINED, picture, folder / "example")
+    return folder / "example" / "overlays"
+
+
+def _conclude(folder: Path, page: Path, outlined: Path | None, data: str, seconds: float) -> None:
     """What there is now, and what to try next."""
     _console.say(f"\nDone in {seconds:.0f} s.")
-    _console.say(f"  report  {page}")
-    _console.say(f"  run     {folder}")
+    _console.say(f"  report   {page}")
+    _console.say(f"  run      {folder}")
+    if outlined is not None:
+        _console.say(f"  outline  {outlined} (segkit predict {TRAINED} YOUR.jpg --out masks/)")
     _console.say("\nNext:")
     _console.say(f"  segkit view {folder}                 browse the cases")
     _console.say(f"  segkit evaluate {folder} --protocol all   one prediction, every convention")

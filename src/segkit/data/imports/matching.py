@@ -22,10 +22,11 @@ from segkit.errors import SegkitError, UsageError
 
 LAYOUTS = ("globs", "csv", "train-val-folders", "coco", "labelme")
 MASK_WORDS = (
-    r"(?:[_\-. ](?:mask|masks|segmentation|seg|gt|label|labels|lesion|groundtruth|annotation))"
+    r"(?:[_\-. ](?:mask|masks|segmentation|seg|gt|label|labels|lesion|groundtruth|annotation|manual))"
     r"(?:[_\-]?\d+)?$"
 )
 IMAGE_WORDS = r"(?:[_\-. ](?:image|img|rgb|input|sat|orig|original))$"
+PART_WORDS = r"[_\-](?:test|training)$"  # DRIVE names its pictures after their part
 IMAGE_PREFIXES = r"^(?:image|img|input|orig|original)[_\-. ]"
 PARTS = {
     "train": "train",
@@ -181,11 +182,14 @@ def _image_key(name: str) -> str:
 
 
 def _without_prefix(keys: Iterable[str]) -> dict[str, str]:
-    """Short forms of keys like img_001, as masks called mask_001 have them; none doubtful."""
+    """Short forms of keys like img_001 and 01_test, as masks called mask_001 and 01_manual1 have
+    them; none doubtful.
+    """
     found: dict[str, str] = {}
     doubtful = set()
     for key in keys:
         short = re.sub(IMAGE_PREFIXES, "", key, flags=re.IGNORECASE)
+        short = re.sub(PART_WORDS, "", short, flags=re.IGNORECASE)
         if found.setdefault(short, key) != key:
             doubtful.add(short)
     return {short: key for short, key in found.items() if short not in doubtful}

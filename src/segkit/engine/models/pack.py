@@ -32,6 +32,7 @@ class Wishes:
     limits: tuple[str, ...] = ()
     precision: str = "float32"
     fold: int = 0
+    example: Path | None = None  # a picture to try it on, free to be handed on
 
 
 def pack(source: Path, out: Path, wishes: Wishes) -> dict[str, Any]:
@@ -47,6 +48,8 @@ def pack(source: Path, out: Path, wishes: Wishes) -> dict[str, Any]:
     out.mkdir(parents=True, exist_ok=True)
     _copy(run, fold, out)
     _graph(run, wishes, out)
+    if wishes.example is not None:
+        shutil.copyfile(wishes.example, out / f"{register.EXAMPLE}{wishes.example.suffix}")
     facts = _facts(run, fold, wishes)
     facts["files"] = {name: paths.sha256(out / name) for name in _files(out)}
     paths.write_json(out / "model.json", facts)
