@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from segkit import paths
 from segkit.engine.evaluating.cases_csv import write_cases
 from segkit.engine.evaluating.comparison import compare, leaderboard
-from segkit.engine.runs import Run
+from segkit.engine.runs import Run, open_run
 from segkit.errors import SegkitError, UsageError
 from segkit.testing.runs import make_run
 
@@ -151,3 +152,33 @@ def test_what_is_no_score_is_refused(
         compare(runs, metric=metric)
     with pytest.raises(UsageError, match="allowed: prepared, original"):
         compare(runs, at="prepard")
+
+
+def test_another_set_has_chosen_no_checkpoint(
+    tmp_path: Path, ids: list[str], hits: np.ndarray
+) -> None:
+    """Chosen on its own test part: said there, and not where other pictures are compared."""
+    runs = []
+    for name, more in (("one", 0), ("other", 5)):
+        run = scored(tmp_path / name, ids, hits + more)
+        settings = paths.read_json(run.path / "recipe.json")
+        settings["train"]["select_on"] = "test"
+        paths.write_json(run.path / "recipe.json", settings)
+        there = run.path / "evaluations" / "elsewhere-cases.csv"
+        there.parent.mkdir()
+        there.write_bytes(run.folds[0].cases_csv.read_bytes())
+        runs.append(open_run(run.path))
+    own, other = compare(runs, resamples=200), compare(runs, data="elsewhere", resamples=200)
+    assert any("chosen on the reported part" in note for note in own["notes"])
+    assert not any("chosen on" in note for note in other["notes"])
+    assert {row["selection"] for row in own["runs"]} == {"test"}
+    assert {row["selection"] for row in other["runs"]} == {"val"}
+
+
+def test_what_is_pooled_and_what_is_not_is_said(
+    tmp_path: Path, ids: list[str], hits: np.ndarray
+) -> None:
+    runs = [scored(tmp_path / "low", ids, hits), scored(tmp_path / "high", ids, hits + 5)]
+    pooled = compare(runs, "dice_pooled", resamples=200)
+    assert any("are of the pooled score" in note for note in pooled["notes"])
+    assert not any("pooled" in note for note in compare(runs, resamples=200)["notes"])

@@ -22,6 +22,11 @@ from segkit.metrics.published import rows_on
 
 Columns = dict[str, np.ndarray]
 COUNTS = ("tp", "fp", "fn", "tn")
+TESTS = "paired permutation of units, Holm over all pairs; Wilcoxon uncorrected beside it"
+OF_PICTURES = (
+    "difference, interval, p and ties are of the pooled score; Wilcoxon, wins, losses and the "
+    "detectable difference are of the score of each picture"
+)
 BOARD = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
 
 
@@ -42,8 +47,10 @@ def compare(
     named = dict(zip(_names(opened), opened, strict=True))
     tables = {name: _cases(run, data, at) for name, run in named.items()}
     ids = _shared(tables)
-    made = _document(named, tables, ids, metric, seed, resamples)
+    made = _document(named, tables, ids, metric, seed, resamples, data)
     notes = _notes(named, tables, ids, data, at)
+    if score_of(metric, _measured(tables)).pooled:
+        notes.append(OF_PICTURES)
     return {**made, "data": data or opened[0].card["name"], "at": at, "notes": notes}
 
 
@@ -78,6 +85,7 @@ def _document(
     metric: str,
     seed: int,
     resamples: int,
+    data: str | None,
 ) -> dict[str, Any]:
     groups = _groups(next(iter(tables.values())), ids)
     score = score_of(metric, _measured(tables))
@@ -101,7 +109,7 @@ def _document(
                 "name": name,
                 "run": str(runs[name].path),
                 "architecture": runs[name].recipe.architecture,
-                "selection": runs[name].selection,
+                "selection": "test" if _chosen_here(runs[name], data) else "val",
                 **draws.report(figures[name]),
                 "tie_group": letters[name],
                 "rank": ranks[name],
@@ -111,7 +119,7 @@ def _document(
         "pairs": [pair.as_dict() for pair in pairs],
         "rank_agreement": statistics.kendall_stability(figures, draws),
         "interval": draws.describe(),
-        "tests": "paired permutation of units, Holm over all pairs; Wilcoxon uncorrected beside it",
+        "tests": TESTS,
     }
 
 
@@ -145,10 +153,15 @@ def _notes(
         notes.append("the runs were scored at different sizes: --at original makes them alike")
     if data is None and len({run.card["name"] for run in runs.values()}) > 1:
         notes.append("the runs were trained on different datasets")
-    chosen = [name for name, run in runs.items() if run.selection == "test"]
+    chosen = [name for name, run in runs.items() if _chosen_here(run, data)]
     if chosen:
         notes.append(f"selection: test (chosen on the reported part): {', '.join(chosen)}")
     return notes
+
+
+def _chosen_here(run: Run, data: str | None) -> bool:
+    """Whether the pictures that are compared chose the checkpoint: another set chose nothing."""
+    return run.selection == "test" and data in (None, run.card["name"])
 
 
 def _groups(table: Columns, ids: Sequence[str]) -> list[str]:
