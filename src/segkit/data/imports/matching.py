@@ -22,8 +22,8 @@ from segkit.errors import SegkitError, UsageError
 
 LAYOUTS = ("globs", "csv", "train-val-folders", "coco", "labelme")
 MASK_WORDS = (
-    r"(?:[_\-. ](?:mask|masks|segmentation|seg|gt|label|labels|lesion|groundtruth|annotation|manual))"
-    r"(?:[_\-]?\d+)?$"
+    r"(?:[_\-. ](?:mask|masks|segmentation|seg|gt|label|labels|lesion|groundtruth|annotation"
+    r"|manual))(?:[_\-]?\d+)?$"
 )
 IMAGE_WORDS = r"(?:[_\-. ](?:image|img|rgb|input|sat|orig|original))$"
 PART_WORDS = r"[_\-](?:test|training)$"  # DRIVE names its pictures after their part
