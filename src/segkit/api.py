@@ -79,6 +79,8 @@ class Architecture:
     paper_counter: tuple[str, Lazy] | None = None  # (name, (module, (H, W)) -> number)
     # name of a method image -> {title: (B, 1, h, w)} for attention or prompt pictures
     maps: str | None = None
+    # known pretrained weights -> how their names become ours, see segkit.engine.starting
+    starts: Mapping[str, Lazy] = field(default_factory=dict)
     weights: Lazy | None = None  # the original checkpoint layout, see segkit.engine.weights
     # parameters that optim.decay = "weights" spares besides norms and biases
     no_decay: tuple[str, ...] = ("A_log", "A_logs", "D", "Ds", "scale", "gamma")

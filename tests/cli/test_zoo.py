@@ -1,6 +1,8 @@
 """`segkit zoo` and its page."""
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -20,7 +22,7 @@ def run(*words):
 
 
 def test_the_table_counts_and_quotes():
-    done = run("zoo", "egeunet", "unet", "--no-latency", "--json")
+    done = run("zoo", "egeunet", "unet", "--json")
     assert done.exit_code == 0, done.output
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert rows["egeunet"]["macs"] == 72_096_256  # zoo specification, 256x256
@@ -42,11 +44,50 @@ def test_the_page_and_the_picture(tmp_path):
     assert plot.read_text().startswith("<svg")
 
 
+def test_stored_counts_answer_without_torch():
+    code = (
+        "import sys; from segkit.cli import build_app; from typer.testing import CliRunner;"
+        "words = ['zoo', '--json']; done = CliRunner().invoke(build_app(words), words);"
+        "assert done.exit_code == 0, done.output; assert 'torch' not in sys.modules;"
+        "print(done.stdout)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    names = {row["name"] for row in json.loads(done.stdout)}
+    assert {"qtseg", "unet", "rwkv_unet_t"} <= names
+
+
+def test_every_network_of_ours_is_stored_as_it_is_now():
+    from segkit import build, plugins
+    from segkit.engine.costs import stored
+
+    values = [build.architecture(name) for name in plugins.names("architectures")]
+    ours = [value for value in values if not build.missing(value) and value.params]
+    absent = [value.name for value in ours if stored.counts(value, stored.SIZE) is None]
+    assert absent == [], "run python benchmarks/store_counts.py"
+
+
+@pytest.mark.parametrize("name", ["mkunet_t", "rwkv_unet_t", "vmpanet"])
+def test_stored_counts_are_those_of_a_count(name):
+    from segkit import build
+    from segkit.engine.costs import stored, zoo
+
+    value = build.architecture(name)
+    assert zoo._count(value, stored.SIZE) == stored.counts(value, stored.SIZE)
+
+
+def test_measuring_is_asked_for():
+    done = run("zoo", "mkunet_t", "--size", "64", "--measure", "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)[0]["latency_ms"]["runs"] >= 2
+
+
 def test_every_published_name_of_a_network_is_found():
-    from segkit.engine.costs.zoo import published_rows
+    from segkit.engine.costs.stored import published_rows
 
     assert {row.data for row in published_rows("qtseg")} >= {"isic2016", "busi", "bkai", "dsb2018"}
     assert {row.data for row in published_rows("unetpp")} >= {"isic2016", "isic2018", "ph2"}
+    assert {row.data for row in published_rows("swin_unet")} >= {"isic2016", "fives"}
     assert {row.data for row in published_rows("attunet")} >= {"isic2018", "ph2"}
 
 

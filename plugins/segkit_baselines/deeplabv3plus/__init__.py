@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from segkit.api import Architecture, Paper
-from segkit_baselines.facts import LIGHT
+from segkit_baselines.facts import LIGHT, torchvision_resnet
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,9 @@ class DeepLabConfig:
     depth: Literal[18, 34] = 18
     width: int = 256
     rates: tuple[int, ...] = (6, 12, 18)
+
+
+FROM_RESNET = torchvision_resnet("encoder.stem", "encoder.stages.{}")
 
 
 DEEPLABV3PLUS = Architecture(
@@ -37,4 +40,5 @@ DEEPLABV3PLUS = Architecture(
     recipes=LIGHT,
     cards={"deeplabv3plus-fives": "segkit_baselines.deeplabv3plus:card_fives.toml"},
     notes=("the paper's encoders are Xception and ResNet-101; this one is small on purpose",),
+    starts=dict.fromkeys(("resnet18", "resnet34"), "segkit_baselines.deeplabv3plus:FROM_RESNET"),
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segkit.api import Architecture, Paper, Published
-from segkit_baselines.facts import LIGHT
+from segkit_baselines.facts import LIGHT, torchvision_resnet
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class H2FormerConfig:
         if self.window < 2:
             raise ValueError("window must be 2 or more")
 
+
+FROM_RESNET = torchvision_resnet("stem", "stages.{}.residual")
 
 ARCHITECTURE = Architecture(
     name="h2former",
@@ -47,6 +49,7 @@ ARCHITECTURE = Architecture(
     multiple=256,
     params=33_692_576,
     no_decay=("table",),
+    starts={"resnet34": "segkit_baselines.h2former:FROM_RESNET"},
     recipes={
         "paper": "segkit_baselines.h2former:paper.toml",
         **LIGHT,

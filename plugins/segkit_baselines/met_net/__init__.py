@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segkit.api import Architecture, Paper, Published
-from segkit_baselines.facts import LIGHT
+from segkit_baselines.facts import LIGHT, torchvision_resnet
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class METNetConfig:
     in_channels: int = 3
     num_classes: int = 1
 
+
+FROM_RESNET = torchvision_resnet("cnn.stem", "cnn.stages.{}")
 
 ARCHITECTURE = Architecture(
     name="met_net",
@@ -41,6 +43,7 @@ ARCHITECTURE = Architecture(
     size=(224, 224),
     multiple=16,
     params=18_650_497,
+    starts={"resnet18": "segkit_baselines.met_net:FROM_RESNET"},
     recipes={
         "paper": "segkit_baselines.met_net:paper.toml",
         **LIGHT,
@@ -48,6 +51,6 @@ ARCHITECTURE = Architecture(
     cards={"met-net-isic2016": "segkit_baselines.met_net:card_isic2016.toml"},
     notes=(
         "dead as released, kept for the count, without gradient: a decoder block of 4,640",
-        "published runs start from a ResNet-18 (train --init resnet18:cnn) and a DeiT-tiny",
+        "published runs start from a ResNet-18 (train --init resnet18) and a DeiT-tiny",
     ),
 )

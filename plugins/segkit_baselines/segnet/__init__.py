@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segkit.api import Architecture, Paper, Published
-from segkit_baselines.facts import LIGHT
+from segkit_baselines.facts import LIGHT, Rules
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,24 @@ class SegNetConfig:
     in_channels: int = 3
     num_classes: int = 1
 
+
+_GROUPS = (2, 2, 3, 3, 3)  # convolutions of VGG-16 between poolings
+
+
+def _vgg(layers: int) -> Rules:
+    """`features.N` counts through convolutions, norms, activations and poolings."""
+    rules, place = [], 0
+    for group, count in enumerate(_GROUPS):
+        for conv in range(count):
+            for inner in range(layers - 1):  # the convolution, and its norm if there is one
+                name = rf"encoder.{group}.{conv}.{inner}.\1"
+                rules.append((rf"features\.{place + inner}\.(.*)", name))
+            place += layers
+        place += 1
+    return tuple(rules)
+
+
+FROM_VGG, FROM_VGG_BN = _vgg(2), _vgg(3)
 
 ARCHITECTURE = Architecture(
     name="segnet",
@@ -34,6 +52,10 @@ ARCHITECTURE = Architecture(
     published=Published(),
     size=(512, 512),
     params=29_443_585,
+    starts={
+        "vgg16": "segkit_baselines.segnet:FROM_VGG",
+        "vgg16_bn": "segkit_baselines.segnet:FROM_VGG_BN",
+    },
     recipes={
         "paper": "segkit_baselines.segnet:paper.toml",
         **LIGHT,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segkit.api import Architecture, Paper, Published
-from segkit_baselines.facts import LIGHT
+from segkit_baselines.facts import LIGHT, vmamba
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class SwinUMambaConfig:
     num_classes: int = 1
     drop_path: float = 0.2
 
+
+FROM_VMAMBA = vmamba("encoder.", "stages")
 
 ARCHITECTURE = Architecture(
     name="swin_umamba",
@@ -34,6 +36,7 @@ ARCHITECTURE = Architecture(
     ),
     published=Published(),
     params=59_885_620,
+    starts={"vmamba_t": "segkit_baselines.swin_umamba:FROM_VMAMBA"},
     recipes={
         "paper": "segkit_baselines.swin_umamba:paper.toml",
         **LIGHT,

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segkit.api import Architecture, Paper, Published
+from segkit_baselines.facts import Rules
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,29 @@ class SwinUnetConfig:
         if min(self.windows) < 2:
             raise ValueError("windows must be 2 or more")
 
+
+_BLOCK = (  # names inside a block
+    (r"(norm\d|attn\.qkv|attn\.proj)\.(.*)", r"\2.\3"),
+    (r"attn\.(relative_position_bias_)(table)", r"attn.\3"),
+    (r"mlp\.(fc1)\.(.*)", r"mlp.0.\3"),
+    (r"mlp\.(fc2)\.(.*)", r"mlp.3.\3"),
+)
+
+
+def _stage(theirs: int, ours: str) -> Rules:
+    """Two blocks of a stage of Swin-T, in the encoder or, turned round, in the decoder."""
+    head = rf"layers\.{theirs}\.blocks\.([01])\."
+    return tuple((head + inner, rf"{ours}.\1.{outer}") for inner, outer in _BLOCK)
+
+
+FROM_SWIN = (
+    (r"patch_embed\.proj\.(.*)", r"patch.\1"),
+    (r"patch_embed\.norm\.(.*)", r"patch_norm.\1"),
+    (r"layers\.(\d)\.downsample\.(.*)", r"merges.\1.\2"),
+    (r"norm\.(.*)", r"norm.\1"),
+    *(rule for number in range(4) for rule in _stage(number, f"encoder.{number}")),
+    *(rule for number in range(3) for rule in _stage(number, f"decoder.{2 - number}")),
+)
 
 ARCHITECTURE = Architecture(
     name="swin_unet",
@@ -47,6 +71,7 @@ ARCHITECTURE = Architecture(
     multiple=224,
     params=27_168_132,
     no_decay=("table",),
+    starts={"swin_t": "segkit_baselines.swin_unet:FROM_SWIN"},
     recipes={
         "paper": "segkit_baselines.swin_unet:paper.toml",
         "light": "segkit_baselines.swin_unet:light.toml",

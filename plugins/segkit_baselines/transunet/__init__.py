@@ -43,6 +43,7 @@ ARCHITECTURE = Architecture(
     multiple=16,
     params=105_275_921,
     no_decay=("position",),
+    starts={"r50_vit_b16_in21k": "segkit_baselines.transunet.released:from_arrays"},
     recipes={
         "paper": "segkit_baselines.transunet:paper.toml",
         **LIGHT,

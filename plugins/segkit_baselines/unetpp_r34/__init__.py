@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segkit.api import Architecture, Paper, Published
-from segkit_baselines.facts import AT_256, LIGHT, MACS_AND_NORMS
+from segkit_baselines.facts import AT_256, LIGHT, MACS_AND_NORMS, torchvision_resnet
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,9 @@ _UNETPP_PAPER = Paper(
 )
 
 
+FROM_RESNET = torchvision_resnet("encoder.stem", "encoder.stages.{}")
+
+
 UNETPP_R34 = Architecture(
     name="unetpp_r34",
     summary="U-Net++ over a ResNet-34 from scratch (the benchmark papers' form).",
@@ -34,4 +37,5 @@ UNETPP_R34 = Architecture(
     published=Published(26.90, 37.62, AT_256, "benchmark papers' tables", MACS_AND_NORMS),
     params=26_904_137,
     recipes=LIGHT,
+    starts={"resnet34": "segkit_baselines.unetpp_r34:FROM_RESNET"},
 )

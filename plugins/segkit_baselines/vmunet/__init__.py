@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from segkit.api import Architecture, Paper, Published
-from segkit_baselines.facts import AT_256, LIGHT
+from segkit_baselines.facts import AT_256, LIGHT, vmamba
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,12 @@ _VMUNET_PAPER = Paper(
 )
 
 
+FROM_VMAMBA = (
+    *vmamba("", "encoder"),
+    (r"patch_embed\.proj\.(.*)", r"patch.\1"),
+    (r"patch_embed\.norm\.(.*)", r"patch_norm.\1"),
+)
+
 VMUNET = Architecture(
     name="vmunet",
     summary="Visual state-space blocks in a U, the ISIC configuration: 27 M parameters.",
@@ -51,6 +57,7 @@ VMUNET = Architecture(
         "the published figure is multiply-adds without the scan and its projections",
     ),
     params=27_427_561,
+    starts={"vmamba_t": "segkit_baselines.vmunet:FROM_VMAMBA"},
     recipes={"paper": "segkit_baselines.vmunet:paper.toml", **LIGHT},
     notes=("published runs start from ImageNet weights; from scratch is another experiment",),
 )
@@ -63,5 +70,6 @@ VMUNET_FULL = Architecture(
     config=VMUNetFullConfig,
     paper=_VMUNET_PAPER,
     params=44_273_833,
+    starts={"vmamba_t": "segkit_baselines.vmunet:FROM_VMAMBA"},
     recipes={"paper": "segkit_baselines.vmunet:paper.toml", **LIGHT},
 )

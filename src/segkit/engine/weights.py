@@ -19,7 +19,6 @@ from torch import Tensor, nn
 
 from segkit import build, paths
 from segkit.api import resolve
-from segkit.engine import register
 from segkit.engine.runs import Run, fold_dir, open_run, write_run
 from segkit.errors import SegkitError, UsageError, unknown
 from segkit.recipe import Recipe
@@ -304,22 +303,3 @@ def export_weights(run: Run | Path, file: Path, layout: str = "original", fold: 
         else:
             torch.save(state, temporary)
     return file
-
-
-# --- starting from ---
-
-
-def start_from(network: nn.Module, source: str) -> Report:
-    """Load a run, a trained network or the file of a part into a network before its training."""
-    path = register.place(source)
-    if path.is_dir():
-        path = open_run(path).fold().best
-    state = read_checkpoint(path)
-    tops = {name.partition(".")[0] for name in state}
-    whole = {name.partition(".")[0] for name in network.state_dict()}
-    part = "" if tops >= whole or len(tops) != 1 else f"{tops.pop()}."
-    report = compare(network, state, path.name, part)
-    if not report.strict:
-        raise SegkitError(f"train.init {source} does not fit", "; ".join(report.lines()))
-    network.load_state_dict(state, strict=not part)
-    return report

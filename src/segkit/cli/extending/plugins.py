@@ -68,6 +68,8 @@ def check(
     Example: segkit plugins check unet bce_dice
     """
     targets = [_located(name) for name in names] if names else _all_checked(group)
+    if not names:
+        _console.note(_expected(targets))
     outcomes = []
     with _console.progress("checking", len(targets), "plugins") as ticker:
         for target_group, target in targets:
@@ -77,6 +79,19 @@ def check(
     _report(outcomes, as_json)
     if any(not outcome.ok for outcome in outcomes):
         raise typer.Exit(1)
+
+
+def _expected(targets: list[tuple[str, str]]) -> str:
+    """How long the whole suite takes, from the sizes of the networks: about, on two cores."""
+    names = {name for group, name in targets if group == "architectures"}
+    loaded = [status.value for status in plugins.statuses("architectures") if status.name in names]
+    values = [value for value in loaded if value is not None]
+    params = sum(value.params or 0 for value in values)
+    seconds = 2 * len(values) + 0.4 * params / 1e6 + 0.1 * (len(targets) - len(values))
+    return (
+        f"{len(targets)} plugins, about {max(1, round(seconds / 60))} minutes on two cores; "
+        "name one to check it alone: segkit plugins check unet"
+    )
 
 
 def _groups(group: str | None) -> list[str]:

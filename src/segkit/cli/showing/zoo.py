@@ -9,7 +9,6 @@ import typer
 
 from segkit import build, paths, plugins
 from segkit.cli import _console
-from segkit.engine.costs.plot import check_name, draw
 
 COLUMNS = ("name", "year", "params M", "GMACs", "scan M", "GFLOPs", "CPU ms", "published", "Dice")
 
@@ -17,7 +16,10 @@ COLUMNS = ("name", "year", "params M", "GMACs", "scan M", "GFLOPs", "CPU ms", "p
 def command(
     names: Annotated[list[str] | None, typer.Argument(help="Only these; all if none.")] = None,
     size: Annotated[str, typer.Option(help="N or HxW, or paper: each at its own.")] = "256",
-    latency: Annotated[bool, typer.Option(help="Measure the CPU latency.")] = True,
+    latency: Annotated[
+        bool,
+        typer.Option("--measure/--no-measure", "--latency/--no-latency", help="CPU latency, too."),
+    ] = False,
     onnx: Annotated[
         Path | None, typer.Option(help="Export each there, through the gate; reports are kept.")
     ] = None,
@@ -27,11 +29,15 @@ def command(
 ) -> None:
     """All networks that can run here: parameters, operations, latency, published rows.
 
-    Example: segkit zoo --plot zoo.svg
+    Counts at 256 pixels are stored and answer at once; another --size counts, --measure runs.
+
+    Example: segkit zoo --measure --plot zoo.svg
     """
     from segkit.cli.sizes import parse_size
 
     if plot:
+        from segkit.engine.costs.plot import check_name
+
         check_name(plot)
     asked = names or plugins.names("architectures")
     for name in asked:
@@ -128,6 +134,8 @@ def _scores(scores: list[dict[str, Any]]) -> str:
 
 
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:
+    from segkit.engine.costs.plot import draw
+
     documents = [{"architecture": row["name"], **row} for row in rows]
     draw(documents, path)
     _console.note(f"written: {path}")
@@ -136,7 +144,9 @@ def _plot(rows: list[dict[str, Any]], path: Path) -> None:
 def _page(rows: list[dict[str, Any]], size: str, onnx: Path | None) -> str:
     """The documentation page."""
     columns = _columns(rows)
-    command = f"segkit zoo --size {size}{' --onnx exports/zoo' if onnx else ''}"
+    measured = any(row["latency_ms"] for row in rows)
+    extra = (" --measure" if measured else "") + (" --onnx exports/zoo" if onnx else "")
+    command = f"segkit zoo --size {size}{extra}"
     lines = [
         "# The zoo",
         "",

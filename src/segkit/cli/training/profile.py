@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +40,9 @@ def command(
     measure: Annotated[
         bool, typer.Option("--measure/--count-only", help="Also run it here, or only count.")
     ] = True,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, help="Time for what is measured, per network and size.")
+    ] = 3.0,
     tree: Annotated[bool, typer.Option("--tree", help="Costs per block.")] = False,
     depth: Annotated[int, typer.Option(min=1, help="Levels of --tree.")] = 2,
     plot: Annotated[
@@ -55,7 +59,7 @@ def command(
     """
     from segkit.cli.sizes import model_settings, parse_sizes
     from segkit.engine.costs.plot import check_name, draw
-    from segkit.engine.costs.profile import Settings, profile_many
+    from segkit.engine.costs.profile import Settings, measure_many, profile_many
 
     check_name(plot)
     sizes = parse_sizes(size)
@@ -64,19 +68,31 @@ def command(
         device=device,
         model=model_settings(set_ or [], "profile"),
         measure=measure,
+        seconds=seconds,
         tree=tree,
     )
+    alone = len(architectures) == 1 and len(sizes) <= 1 and not json
     documents = []
-    with _backend(backend), console.progress("profile", len(architectures) * len(sizes)) as bar:
-        for document in profile_many(architectures, sizes, settings):
-            bar.advance()
-            documents.append(document)
+    with _backend(backend):
+        counts = replace(settings, measure=False)
+        with console.progress("count", len(architectures) * max(1, len(sizes))) as bar:
+            for document in profile_many(architectures, sizes, counts):
+                bar.advance()
+                documents.append(document)
+        if alone:  # what is counted stands there before anything is measured
+            _show_counts(documents[0])
+        if measure:
+            with console.progress("measure", len(documents)) as bar:
+                for _ in measure_many(documents, settings):
+                    bar.advance()
     if plot is not None:
         console.note(f"wrote {draw(documents, plot)}")
     if json:
         console.emit_json(documents[0] if len(documents) == 1 else documents)
-    elif len(documents) == 1:
-        _show_one(documents[0], depth)
+    elif alone:
+        _show_measured(documents[0])
+        if "tree" in documents[0]:
+            _show_tree(documents[0], depth)
     else:
         _show_many(documents, depth)
 
@@ -91,12 +107,15 @@ def _backend(name: str | None) -> Any:
     return ops.using_backend(name)
 
 
-def _show_one(document: dict[str, Any], depth: int) -> None:
-    console.table(
-        ["cost", "value", "note"], _rows(document), title=_title(document), right=["value"]
-    )
-    if "tree" in document:
-        _show_tree(document, depth)
+def _show_counts(document: dict[str, Any]) -> None:
+    columns = ["cost", "value", "note"]
+    console.table(columns, _rows(document), title=_title(document), right=["value"])
+
+
+def _show_measured(document: dict[str, Any]) -> None:
+    rows = _measured_rows(document)
+    if rows:
+        console.table(["measured here", "value", "note"], rows, right=["value"])
 
 
 def _rows(document: dict[str, Any]) -> list[list[str]]:
@@ -118,7 +137,7 @@ def _rows(document: dict[str, Any]) -> list[list[str]]:
         ["listed apart", "", _by_kind(document["elements"]) + " (elements written)"],
         ["uncounted", str(len(document["uncounted_ops"])), _uncounted(document)],
     ]
-    return rows + _paper_rows(document) + _measured_rows(document)
+    return rows + _paper_rows(document)
 
 
 def _by_kind(kinds: dict[str, int]) -> str:

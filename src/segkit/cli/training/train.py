@@ -54,6 +54,9 @@ def command(
     seed: Annotated[int | None, _option("The first seed.", min=0, max=MAX_SEED)] = None,
     seeds: Annotated[int, _option("Repeat with so many seeds.", min=1)] = 1,
     select_on: Annotated[str | None, _option("val, or test (said in every output).")] = None,
+    init: Annotated[
+        str | None, _option("Start from a run, a file or known weights: NAME_OR_FILE[:part].")
+    ] = None,
     set_: Annotated[
         list[str] | None, _option("Any setting: section.key=value (repeatable).", "--set")
     ] = None,
@@ -106,6 +109,7 @@ def command(
         "optim": {"lr": lr},
         "train": {
             "epochs": epochs,
+            "init": init,
             "batch": _batch(batch),
             "seed": seed,
             "select_on": select_on,

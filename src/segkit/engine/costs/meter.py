@@ -15,8 +15,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 WARM_UP = 3
-SECONDS = 4.0  # of latency runs at most, once five are in
-THROUGHPUT_SECONDS = 6.0  # for the search of the best batch
+SECONDS = 3.0  # for everything measured, by default
+LATENCY_SHARE, THROUGHPUT_SHARE = 0.3, 0.3  # of it; memory takes one pass forward and one back
+FEWEST = 2  # latency runs, however slow
 MOST_BATCH = 64
 RAPL = Path("/sys/class/powercap/intel-rapl:0/energy_uj")
 
@@ -25,8 +26,14 @@ class Meter:
     """Measures one network at one input shape, on a random picture."""
 
     def __init__(
-        self, network: nn.Module, shape: Sequence[int], device: torch.device, runs: int = 20
+        self,
+        network: nn.Module,
+        shape: Sequence[int],
+        device: torch.device,
+        runs: int = 20,
+        seconds: float = SECONDS,
     ):
+        self.seconds = seconds
         self.network, self.device, self.runs = network.to(device).eval(), device, runs
         self.image = torch.rand(tuple(shape), device=device)
 
@@ -43,7 +50,7 @@ class Meter:
 
     def latency(self) -> dict[str, Any]:
         """Median and 95th percentile of single calls after warm-up."""
-        times = self._times(self.image, self.runs, SECONDS)
+        times = self._times(self.image, self.runs, LATENCY_SHARE * self.seconds)
         return {
             "median": round(statistics.median(times), 3),
             "p95": round(_percentile(times, 0.95), 3),
@@ -55,9 +62,9 @@ class Meter:
     def throughput(self) -> dict[str, Any]:
         """Images per second at the best batch: doubled while it gains and time allows."""
         best: dict[str, Any] = {"images_per_s": 0.0, "batch": 0}
-        begun, batch = time.monotonic(), 1
-        while batch <= MOST_BATCH and time.monotonic() - begun < THROUGHPUT_SECONDS:
-            rate = self._rate(batch)
+        begun, batch, budget = time.monotonic(), 1, THROUGHPUT_SHARE * self.seconds
+        while batch <= MOST_BATCH and time.monotonic() - begun < budget:
+            rate = self._rate(batch, budget / 4)
             if rate is None or rate < 0.9 * best["images_per_s"]:
                 break
             if rate > best["images_per_s"]:
@@ -65,22 +72,22 @@ class Meter:
             batch *= 2
         return best
 
-    def _rate(self, batch: int) -> float | None:
+    def _rate(self, batch: int, seconds: float) -> float | None:
         try:
             image = self.image[:1].expand(batch, -1, -1, -1).contiguous()
-            times = self._times(image, 5, THROUGHPUT_SECONDS / 4)
+            times = self._times(image, 5, seconds)
         except torch.OutOfMemoryError:
             return None
         return 1000.0 * batch / statistics.median(times)
 
     def _times(self, image: Tensor, runs: int, seconds: float) -> list[float]:
-        """Milliseconds of up to `runs` calls, fewer (but 5) once `seconds` have passed."""
+        """Milliseconds of up to `runs` calls, fewer (but two) once `seconds` have passed."""
         with torch.inference_mode():
             slow = self._time(image) > 1000 * seconds / 5
             for _ in range(0 if slow else WARM_UP - 1):
                 self.network(image)
             times: list[float] = []
-            while len(times) < runs and (len(times) < 5 or sum(times) < 1000 * seconds):
+            while len(times) < runs and (len(times) < FEWEST or sum(times) < 1000 * seconds):
                 times.append(self._time(image))
         return times
 
@@ -136,7 +143,7 @@ class Meter:
         before = _rapl()
         if before is None:
             return None
-        runs = max(1, int(1000 / milliseconds))
+        runs = max(1, int(500 / milliseconds))
         with torch.inference_mode():
             for _ in range(runs):
                 self.network(self.image)

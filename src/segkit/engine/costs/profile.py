@@ -6,15 +6,17 @@ The result of `profile` is the document of `segkit profile --json`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import torch
 from torch import nn
 
 from segkit import build
 from segkit.api import Architecture, resolve
 from segkit.engine.costs.counting import Count, count
-from segkit.engine.costs.meter import Meter, backend_name
+from segkit.engine.costs.meter import SECONDS, Meter, backend_name
+from segkit.engine.costs.stored import published
 from segkit.engine.environment import versions
 from segkit.engine.predicting.segmenter import pick_device
 from segkit.errors import UsageError
@@ -31,25 +33,56 @@ class Settings:
     measure: bool = True
     tree: bool = False
     runs: int = 20  # latency runs at most
+    seconds: float = SECONDS  # for what is measured
 
 
 def profile(name: str, settings: Settings = Settings()) -> dict[str, Any]:
     """The costs of one architecture at one size."""
     value = build.architecture(name)
     config = build.model_config(name, dict(settings.model))
-    shape = (settings.batch, config.in_channels, *input_size(value, config, settings.size))
-    device = pick_device(settings.device)
-    network = build.build(name, config).eval()
-    counted = count(network, shape)
-    document = describe(value, config, network) | costs(value, network, counted, shape)
-    document |= {"latency_ms": None, "peak_memory_mb": None}
+    document, _ = counted(value, config, settings)
     if settings.measure:
-        document |= Meter(network, shape, device, settings.runs).measure()
-    document["backend"] = backend_name(device) if counted.scan_ops else None
-    if settings.tree:
-        document["tree"] = tree(network, counted)
-    document["versions"] = versions()
+        document |= measured(name, config, document, settings)
     return document
+
+
+def counted(
+    value: Architecture, config: Any, settings: Settings
+) -> tuple[dict[str, Any], nn.Module]:
+    """The document without what is measured, and the network that was counted."""
+    shape = (settings.batch, config.in_channels, *input_size(value, config, settings.size))
+    network = outline(value, config)
+    found = count(network, shape)
+    document = describe(value, config, network) | costs(value, network, found, shape)
+    document |= {"latency_ms": None, "peak_memory_mb": None}
+    device = pick_device(settings.device)
+    document["backend"] = backend_name(device) if found.scan_ops else None
+    if settings.tree:
+        document["tree"] = tree(network, found)
+    document["versions"] = versions()
+    return document, network
+
+
+def outline(value: Architecture, config: Any) -> nn.Module:
+    """The network without numbers, which is quick; with them where a part of it needs them."""
+    if value.paper_counter is None:
+        try:
+            with torch.device("meta"):
+                return build.build(value.name, config).eval()
+        except (NotImplementedError, RuntimeError):  # an initialisation that reads its numbers
+            pass
+    return build.build(value.name, config).eval()
+
+
+def measured(
+    name: str, config: Any, document: dict[str, Any], settings: Settings
+) -> dict[str, Any]:
+    """Time, memory and energy here, within about `settings.seconds`."""
+    device = pick_device(settings.device)
+    meter = Meter(
+        build.build(name, config), document["input"], device, settings.runs, settings.seconds
+    )
+    return meter.measure()
 
 
 def profile_many(
@@ -59,6 +92,14 @@ def profile_many(
     for name in names:
         for size in sizes or [None]:
             yield profile(name, replace(settings, size=size))
+
+
+def measure_many(documents: Sequence[dict[str, Any]], settings: Settings) -> Iterator[None]:
+    """Fill in what is measured, document by document."""
+    for document in documents:
+        config = build.model_config(document["architecture"], dict(settings.model))
+        document |= measured(document["architecture"], config, document, settings)
+        yield
 
 
 def input_size(value: Architecture, config: Any, asked: tuple[int, int] | None) -> tuple[int, int]:
@@ -112,14 +153,6 @@ def paper_count(
         return None
     name, counter = value.paper_counter
     return {"name": name, "value": int(resolve(counter)(network, tuple(shape[-2:])))}
-
-
-def published(value: Architecture) -> dict[str, Any] | None:
-    """The paper's own figures, with their source; never ours."""
-    figures = asdict(value.published)
-    if figures["params_m"] is None and figures["gflops"] is None:
-        return None
-    return figures
 
 
 def tree(network: nn.Module, counted: Count) -> list[dict[str, Any]]:

@@ -18,12 +18,12 @@ from segkit.data.loader import Batch, Loader, Settings
 from segkit.data.store import open_prepared
 from segkit.engine import distributed
 from segkit.engine.runs import COLUMNS, FoldDir
+from segkit.engine.starting import start_from
 from segkit.engine.training import checkpoint, precision, samples
 from segkit.engine.training.account import Account
 from segkit.engine.training.objective import Objective, Outputs
 from segkit.engine.training.optim import Average, Freezer, make_optimizer
 from segkit.engine.training.schedule import Schedule
-from segkit.engine.weights import start_from
 from segkit.recipe import Recipe, to_dict
 
 
@@ -81,8 +81,10 @@ class Fold:
         torch.manual_seed(job.seed * 1009 + job.folder.index)
         architecture = build.architecture(recipe.architecture)
         self.network = build.create(recipe.architecture, **recipe.model).to(self.device)
+        self.notes: list[str] = []
         if recipe.train.init:
-            start_from(self.network, recipe.train.init)
+            start = start_from(self.network, recipe.train.init, architecture.starts)
+            self.notes += start.lines()
         precision.lay_out(self.network, recipe.train.channels_last)
         if recipe.train.sync_batchnorm and distributed.world() > 1:
             self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
@@ -97,7 +99,6 @@ class Fold:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.scaled)
         self.training, self.validation = self._loaders()
         self.account = Account(self.device)
-        self.notes: list[str] = []
         self._wrapped: tuple[bool, Callable[..., Any]] | None = None
 
     def _loaders(self) -> tuple[Loader, Loader]:

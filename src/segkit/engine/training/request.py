@@ -10,7 +10,7 @@ from typing import Any
 from segkit import build, paths, plugins
 from segkit.api import Architecture
 from segkit.data import sources
-from segkit.engine import register
+from segkit.engine import pretrained, register
 from segkit.engine.training import schedule
 from segkit.errors import SegkitError, UsageError, unknown
 from segkit.recipe import Recipe, from_dict, merge, parse_set, read_settings
@@ -156,10 +156,22 @@ def check(value: Architecture, recipe: Recipe) -> None:
     _check_augmentation(recipe.data.augment)
     _check_losses(recipe, getattr(config, "num_classes", 1))
     init = recipe.train.init
-    if init and not register.is_name(init) and not Path(init).exists():
+    if init and not _init_exists(init):
+        names = ", ".join(pretrained.KNOWN)
         raise UsageError(
-            f"train.init is '{init}'", "there is no such file or run", register.hint(init)
+            f"train.init is '{init}'",
+            "there is no such file or run",
+            register.hint(init) or f"Known weights: {names}.",
         )
+
+
+def _init_exists(init: str) -> bool:
+    """A file, a run, a trained network or known weights, each perhaps with `:part`."""
+    named = (init, init.rpartition(":")[0])
+    return any(
+        name and (Path(name).exists() or register.is_name(name) or name in pretrained.KNOWN)
+        for name in named
+    )
 
 
 def _check_losses(recipe: Recipe, logits: int) -> None:
