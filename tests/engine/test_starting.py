@@ -106,10 +106,13 @@ def test_vgg_and_vmamba_names():
     from segkit_baselines.segnet import FROM_VGG, FROM_VGG_BN
     from segkit_baselines.swin_umamba import FROM_VMAMBA
 
-    plain = [rule[0].split("\\.")[1] for rule in FROM_VGG]
-    assert plain == ["0", "2", "5", "7", "10", "12", "14", "17", "19", "21", "24", "26", "28"]  # torchvision's own
-    normed = [rule[0].split("\\.")[1] for rule in FROM_VGG_BN]
-    assert normed[::2] == ["0", "3", "7", "10", "14", "17", "20", "24", "27", "30", "34", "37", "40"]
+    def places(rules):
+        return [int(rule[0].split("\\.")[1]) for rule in rules]
+
+    convolutions = [0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28]  # torchvision's own
+    assert places(FROM_VGG) == convolutions
+    normed = [0, 3, 7, 10, 14, 17, 20, 24, 27, 30, 34, 37, 40]
+    assert places(FROM_VGG_BN)[::2] == normed
     assert FROM_VMAMBA[0][1].startswith("encoder.stages.")
 
 
@@ -145,7 +148,7 @@ def test_arrays_of_google_for_transunet(tmp_path):
 
 def test_nothing_that_fits_is_an_error(tmp_path):
     torch.save({"other.weight": torch.zeros(3)}, tmp_path / "other.pth")
-    with pytest.raises(SegkitError, match="nothing of .* fits"):
+    with pytest.raises(SegkitError, match=r"nothing of .* fits"):
         started("mkunet_t", tmp_path / "other.pth")
 
 
@@ -161,7 +164,7 @@ def test_known_weights_are_fetched_once_and_checked(host, tmp_path, monkeypatch)
     known = pretrained.Known("resnet18", address, digest[:8], "BSD")
     monkeypatch.setitem(pretrained.KNOWN, "resnet18", known)
     _, report = started("deeplabv3plus", "resnet18")
-    assert len(report.loaded) > 100
+    assert len(report.loaded) == 100
     asked = len(host.asked)
     started("deeplabv3plus", "resnet18")
     assert len(host.asked) == asked  # from the disk

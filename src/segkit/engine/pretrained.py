@@ -106,6 +106,7 @@ def _retrieve(known: Known, target: Path) -> None:
     import pooch
     import requests
 
+    pooch.get_logger().setLevel("WARNING")
     try:
         pooch.retrieve(known.address, None, fname=target.name, path=target.parent)
     except (ValueError, OSError, requests.RequestException) as error:
