@@ -6,3 +6,4 @@ How they were trained, and what every candidate scored, is in docs/models.md.
 from segkit.api import TrainedModel
 
 DERMOSCOPY = TrainedModel.described("segkit_models", "dermoscopy")
+VESSELS = TrainedModel.described("segkit_models", "vessels")

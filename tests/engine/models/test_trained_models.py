@@ -17,6 +17,7 @@ from segkit.api import TrainedModel
 from segkit.cli import run as command
 from segkit.engine import register
 from segkit.engine.exporting.subject import find_subject
+from segkit.engine.models.card import _epochs
 from segkit.engine.models.pack import Wishes, pack
 from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
 from segkit.engine.predicting.predictor import load_segmenter
@@ -200,3 +201,16 @@ def test_a_run_without_scores_is_not_packed(packed, tmp_path):
     (bare / "summary.json").unlink()
     with pytest.raises(SegkitError, match="has no scores"):
         pack(bare, tmp_path / "model", Wishes("x"))
+
+
+def test_the_card_of_a_training_that_was_stopped_does_not_claim_all_its_epochs(packed, tmp_path):
+    _, source, _, _ = packed
+    copy = tmp_path / "run"
+    shutil.copytree(source, copy)
+    run = open_run(copy)
+    fold = run.fold(0)
+    planned = run.recipe.train.epochs
+    assert _epochs(run, fold) == str(planned)
+    lines = fold.metrics_csv.read_text("utf-8").splitlines()
+    fold.metrics_csv.write_text("\n".join(lines[:-1]) + "\n", "utf-8")
+    assert _epochs(run, fold) == f"{planned - 1} of {planned} (stopped early)"

@@ -35,7 +35,7 @@ def write(run: Run, fold: FoldDir, facts: dict[str, Any], out: Path) -> Path:
     if prepared is not None and "dermosc" in _modality(run):
         slices += tone_slices(prepared, rows)
     failures = prepared is not None and _failures(run, fold, prepared, rows, out)
-    return paths.write_text(out / "README.md", _text(run, facts, slices, failures))
+    return paths.write_text(out / "README.md", _text(run, fold, facts, slices, failures))
 
 
 def _modality(run: Run) -> str:
@@ -99,9 +99,11 @@ def _failures(
     return bool(tiles)
 
 
-def _text(run: Run, facts: dict[str, Any], slices: list[dict[str, Any]], failures: bool) -> str:
+def _text(
+    run: Run, fold: FoldDir, facts: dict[str, Any], slices: list[dict[str, Any]], failures: bool
+) -> str:
     parts = [_metadata(run, facts), f"# {facts['name']}\n\n{facts['summary']}\n\n{NOTICE}"]
-    parts += [_use(facts), _training(run, facts), _scores(facts), _table_of(slices)]
+    parts += [_use(facts), _training(run, fold, facts), _scores(facts), _table_of(slices)]
     if failures:
         parts.append(
             "## Where it fails\n\nThe worst test pictures by Dice, not chosen by hand: "
@@ -133,7 +135,13 @@ def _use(facts: dict[str, Any]) -> str:
     )
 
 
-def _training(run: Run, facts: dict[str, Any]) -> str:
+def _epochs(run: Run, fold: FoldDir) -> str:
+    """How many were trained, of how many the recipe wants: a snapshot must not look finished."""
+    done, planned = len(fold.history()), run.recipe.train.epochs
+    return str(done) if done == planned else f"{done} of {planned} (stopped early)"
+
+
+def _training(run: Run, fold: FoldDir, facts: dict[str, Any]) -> str:
     recipe, part = run.recipe, run.split.folds[0]
     chosen = "validation" if run.selection == "val" else "test (its score is too good)"
     rows = [
@@ -144,7 +152,7 @@ def _training(run: Run, facts: dict[str, Any]) -> str:
         ("pictures", f"{len(part.train)} train, {len(part.val)} validation, {len(part.test)} test"),
         ("checkpoint chosen on", chosen),
         ("size", f"{recipe.data.size[0]}×{recipe.data.size[1]}"),
-        ("epochs", f"{recipe.train.epochs}, batch {recipe.train.batch}, `recipe.json`"),
+        ("epochs", f"{_epochs(run, fold)}, batch {recipe.train.batch}, `recipe.json`"),
         ("minutes", f"{facts['minutes']} on {run.environment.get('device', '?')}"),
         ("command", f"`{facts['command']}`"),
         ("date", facts["date"]),
