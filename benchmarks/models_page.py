@@ -7,24 +7,25 @@ from segkit import plugins
 PAGE = Path(__file__).parent.parent / "docs" / "models.md"
 HEAD = """# Trained networks
 
-Networks in the box, by name wherever a run may stand: [`segkit models`](commands/models.md). Not medical devices.
-This page is written by `python -m benchmarks.models_page` from the networks' own facts.
+Networks in the box, by name wherever a run may stand: [`segkit models`](commands/models.md).
+Not medical devices. `python -m benchmarks.models_page` writes this page from their own facts.
 
 """
 TAIL = """
-Scores are means over test pictures that neither trained a network nor chose its checkpoint, with 95 % intervals
-over pictures; they say nothing of the spread between seeds, for each network is one training with one seed on one
-CPU thread. Which epochs were run, the scores by kind of picture and the worst pictures stand on the cards:
-`segkit models info NAME`.
+Scores are means over test pictures that neither trained a network nor chose its checkpoint, with
+95 % intervals over pictures; they say nothing of the spread between seeds, for each network is
+one training with one seed on one CPU thread. Which epochs were run, the scores by kind of picture
+and the worst pictures stand on the cards: `segkit models info NAME`.
 
 ## What has not been done
 
-- `dermoscopy` is the only candidate on ISIC 2017 that was trained to its end: UNeXt-S, 100 epochs. UltraLight VM-UNet
-  was stopped after 7 of 100 epochs and
-  MALUNet, EGE-UNet and others were not trained. So it is a good network, not the best of several.
+- `dermoscopy` is the only candidate on ISIC 2017 that was trained to its end: UNeXt-S, 100
+  epochs. UltraLight VM-UNet was stopped after 7 of 100 epochs and MALUNet, EGE-UNet and others
+  were not trained. So it is a good network, not the best of several.
 - `nuclei` was stopped at 31 of 50 epochs, short of a Dice of 0.90. It gives masks, not instances.
 - No second seeds, no training at the published length, no distilled network yet.
-- What averaged weights, augmentation and test-time augmentation each bring was not measured apart.
+- What averaged weights, augmentation and test-time augmentation each bring was not measured
+  apart.
 """
 
 
