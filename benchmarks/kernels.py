@@ -73,7 +73,7 @@ def signature(kernel: Any) -> dict[str, str]:
     types = {}
     numbers = False
     for parameter in kernel.params:
-        numbers = numbers or re.fullmatch(r"[a-z]_[bkdnl]|batch|length", parameter.name) is not None
+        numbers = numbers or re.fullmatch(r"[a-z]_[bkdnl]|batch|length|rows", parameter.name) is not None
         kind = "i32" if numbers else "*fp32"
         types[parameter.name] = "constexpr" if parameter.is_constexpr else kind
     return types
@@ -84,7 +84,9 @@ def compiled(kernel: Any, fixed: dict[str, Any], card: str) -> Any:
     source = ASTSource(
         kernel, signature(kernel), {(_place(kernel, k),): v for k, v in fixed.items()}
     )
-    return triton.compile(source, target=GPUTarget("cuda", int(card.removeprefix("sm_")), 32))
+    target = GPUTarget("cuda", int(card.removeprefix("sm_")), 32)
+    many = kernels.warps(fixed["N2"]) if kernel is kernels.backward else 4
+    return triton.compile(source, target=target, options={"num_warps": many})
 
 
 def _place(kernel: Any, name: str) -> int:

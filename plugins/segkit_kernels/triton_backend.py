@@ -199,6 +199,7 @@ class TritonKernels(ScanKernels):
             problem.C, problem.skip, carry.contiguous(), flows, d_A, d_u, d_raw, d_B, d_C,
             *problem.u_strides, *dy_strides, *problem.m_strides, *raw_strides, *problem.y_strides,
             **sizes, block=BLOCK, **flags, STEPS=kernels.CHUNK,
+            num_warps=kernels.warps(flags["N2"]),
         )  # fmt: skip
         return d_A.sum(3).sum(0).view(K * D, N), d_B.sum(0), d_C.sum(0)
 

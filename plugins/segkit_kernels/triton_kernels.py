@@ -14,6 +14,15 @@ import triton.language as tl
 CHUNK = 64
 
 
+def warps(states: int) -> int:
+    """How many warps share a chunk in the last backward.
+
+    With four, a tile of 64 steps and 16 states (a power of two) needs more than the 255 registers
+    that a thread can have, and spills (python -m benchmarks.kernels counts).
+    """
+    return 8 if states >= 16 else 4
+
+
 @triton.jit
 def compose(a1, x1, a2, x2):
     """Two steps h -> a h + x as one."""
