@@ -73,7 +73,7 @@ def signature(kernel: Any) -> dict[str, str]:
     types = {}
     numbers = False
     for parameter in kernel.params:
-        numbers = numbers or re.fullmatch(r"[a-z]_[bkdnl]|batch|length|rows", parameter.name) is not None
+        numbers = numbers or bool(re.fullmatch(r"[a-z]_[bkdnl]|batch|length|rows", parameter.name))
         kind = "i32" if numbers else "*fp32"
         types[parameter.name] = "constexpr" if parameter.is_constexpr else kind
     return types
