@@ -9,8 +9,6 @@ or a string "package.module:attribute" that is imported on first use. Entry-poin
 from __future__ import annotations
 
 import importlib
-import importlib.resources
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -216,6 +214,9 @@ class TrainedModel:
     @staticmethod
     def described(package: str, folder: str) -> TrainedModel:
         """The model whose facts stand in `model.json` of the folder."""
+        import importlib.resources  # a third of the time of `--help`, which needs neither
+        import json
+
         file = importlib.resources.files(package).joinpath(folder, "model.json")
         facts = json.loads(file.read_text(encoding="utf-8"))
         facts["limits"] = tuple(facts.get("limits", ()))

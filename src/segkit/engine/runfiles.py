@@ -55,7 +55,7 @@ SUMMARY = {
     "ms_per_image?": MAYBE_NUMBER,
     **{f"{key}?": MAYBE_TEXT for key in ("selection", "split", "data", "trained_on", "at", "tta")},
 }
-FOLD = {"best_epoch?": int, "score": MAYBE_NUMBER, "epochs?": int, "seconds?": NUMBER}
+FOLD = {"best_epoch?": int, "score?": MAYBE_NUMBER, "epochs?": int, "seconds?": NUMBER}
 
 
 def read_document(path: Path, kind: Any) -> dict[str, Any]:
