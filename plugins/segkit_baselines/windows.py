@@ -59,9 +59,12 @@ class WindowAttention(nn.Module):
 
 def _roll(x: Tensor, rows: int, columns: int) -> Tensor:
     """Move up and left around the edge; sizes and steps may be symbols of an exported graph."""
-    height, width = x.shape[1], x.shape[2]
-    x = x.index_select(1, (torch.arange(height, device=x.device) + rows) % height)
-    return x.index_select(2, (torch.arange(width, device=x.device) + columns) % width)
+    for dimension, steps in ((1, rows), (2, columns)):
+        side = x.shape[dimension]
+        place = torch.arange(side, device=x.device) + steps
+        # no remainder: ONNX has none by a size of the graph
+        x = x.index_select(dimension, torch.where(place >= side, place - side, place))
+    return x
 
 
 def _cut(x: Tensor, m: int) -> Tensor:
