@@ -232,7 +232,7 @@ INSIDE = [
     ("pspnet", {}, "stages.3", (), 0.007780058, 0.011347035),
     ("fsca_net", FOR_64["fsca_net"], "skips", (0,), 0.389999341, 0.465721619),
     ("fsca_net", FOR_64["fsca_net"], "skips", (1,), 0.313718025, 0.420702257),
-    ("fsca_net", FOR_64["fsca_net"], "skips", (2,), 0.316179975, 0.424383435),
+    ("fsca_net", FOR_64["fsca_net"], "skips", (2,), 0.316181975, 0.424383435),
     ("fsca_net", FOR_64["fsca_net"], "skips", (3,), 0.299223189, 0.417038346),
     ("rwkv_unet_t", {}, "encoder.stages.0", (), 0.009910819, 0.049268147),
     ("rwkv_unet_t", {}, "encoder.stages.1", (), -1.301128e-4, 0.004517789),

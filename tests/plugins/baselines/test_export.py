@@ -21,13 +21,27 @@ VARIANTS = [
 ]
 
 
+# their exports have not been through the gate yet: named here, so that nobody takes them for proven
+UNPROVEN = {
+    "fsca_net",
+    "h2former",
+    "missformer",
+    "rwkv_unet",
+    "rwkv_unet_s",
+    "swin_umamba",
+    "swin_unet",
+    "transunet",
+}
+
+
 def cases():
     known = (build.architecture(name) for name in plugins.names("architectures"))
     here = [value for value in known if not build.missing(value)]
     networks = [(value.name, {}) for value in sorted(here, key=lambda value: value.params)]
     for name, settings in networks + VARIANTS:
         words = [f"{key}={value}" for key, value in settings.items()]
-        yield pytest.param(name, settings, id=",".join([name, *words]))
+        waits = pytest.mark.skipif(name in UNPROVEN, reason="not through the gate yet")
+        yield pytest.param(name, settings, id=",".join([name, *words]), marks=waits)
 
 
 @pytest.mark.slow
