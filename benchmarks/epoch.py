@@ -27,7 +27,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from segkit import build
 from segkit.data.augmenting.pipeline import augmentation
-from segkit.data.loader import Loader, Settings
+from segkit.data.loader import Loader, LoaderSettings
 from segkit.engine.training.objective import Objective
 from segkit.recipe import LossRecipe
 
@@ -106,7 +106,7 @@ def generate(folder: Path, count: int) -> float:
 
 
 def ours(folder: Path, workers: int) -> Loader:
-    settings = Settings(batch=BATCH, shuffle=True, workers=workers)
+    settings = LoaderSettings(batch=BATCH, shuffle=True, workers=workers)
     arrays = Arrays(folder)
     return Loader(arrays, arrays.ids, settings, augmentation("eamnet"))
 
@@ -127,7 +127,9 @@ def variants(folder: Path, count: int, workers: int) -> dict[str, object]:
 
 def check_equal(folder: Path, count: int) -> None:
     """Without augmentation, which is random, all three give the same pictures and masks."""
-    plain = Loader(Arrays(folder), [str(i) for i in range(count)], Settings(batch=count, workers=0))
+    plain = Loader(
+        Arrays(folder), [str(i) for i in range(count)], LoaderSettings(batch=count, workers=0)
+    )
     batch = next(iter(plain.epoch(0)))
     for peer in (Decoding(folder, count), Resized(folder, count)):
         peer.steps = albumentations.Compose([])

@@ -19,7 +19,7 @@ def main(names: list[str]) -> None:
         value = build.architecture(name)
         if build.missing(value):
             continue
-        settings = profile.Settings(size=stored.SIZE, measure=False)
+        settings = profile.ProfileSettings(size=stored.SIZE, measure=False)
         document = profile.counted(value, value.config(), settings)[0]
         known[name] = {key: document[key] for key in stored.KEYS}
         print(name, known[name]["macs"], flush=True)

@@ -58,7 +58,7 @@ def train(name: str, out: Path, asked: argparse.Namespace, seeds: int) -> None:
     }
     settings = request.resolve(name, str(asked.recipe), flags).recipe
     resume = (out / "recipe.json").exists()
-    options = crossval.Options(seeds=seeds, resume=resume, command=_command(asked))
+    options = crossval.TrainingOptions(seeds=seeds, resume=resume, command=_command(asked))
     for event in crossval.train(settings, out, options):
         if event["event"] == "epoch":
             val = event["val"].get("dice_image", float("nan")) if event["val"] else float("nan")

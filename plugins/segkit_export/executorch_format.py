@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from segkit.engine.exporting.export import Options
+from segkit.engine.exporting.export import ExportOptions
 from segkit.engine.exporting.parity import Runner
 from segkit.engine.exporting.subject import Subject
 from segkit.engine.exporting.trace import naming_failures, quiet
@@ -22,10 +22,10 @@ class ExecutorchFormat:
     inside = False
     fixed = True
 
-    def file_name(self, stem: str, options: Options) -> str:
+    def file_name(self, stem: str, options: ExportOptions) -> str:
         return f"{stem}.pte"
 
-    def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
+    def write(self, subject: Subject, path: Path, options: ExportOptions) -> dict[str, Any]:
         """Trace at one size, lower to XNNPACK, serialise."""
         from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
         from executorch.exir import to_edge_transform_and_lower
@@ -38,7 +38,7 @@ class ExecutorchFormat:
             path.write_bytes(edge.to_executorch().buffer)
         return {"nodes": len(program.graph.nodes)}
 
-    def load(self, path: Path, options: Options) -> Runner:
+    def load(self, path: Path, options: ExportOptions) -> Runner:
         """ExecuTorch's runtime for Python."""
         from executorch.runtime import Runtime
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnx
 import torch
 
-from segkit.engine.exporting.export import Options
+from segkit.engine.exporting.export import ExportOptions
 from segkit.engine.exporting.parity import Runner
 from segkit.engine.exporting.subject import HalfPrecision, Subject
 from segkit.engine.exporting.trace import naming_failures, quiet, trace
@@ -26,21 +26,21 @@ class OnnxFormat:
     inside = False
     fixed = False
 
-    def file_name(self, stem: str, options: Options) -> str:
+    def file_name(self, stem: str, options: ExportOptions) -> str:
         return f"{stem}.onnx"
 
-    def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
+    def write(self, subject: Subject, path: Path, options: ExportOptions) -> dict[str, Any]:
         """Trace, convert, simplify, describe, save."""
         model = convert(subject, half=options.precision == "fp16")
         if options.precision == "int8":
             from segkit_export.onnx_int8 import quantise
 
             model = quantise(model, subject)
-        describe(model, subject)
+        add_metadata(model, subject)
         onnx.save(model, path)
         return facts(model)
 
-    def load(self, path: Path, options: Options) -> Runner:
+    def load(self, path: Path, options: ExportOptions) -> Runner:
         """ONNX Runtime on the CPU."""
         return session_runner(path)
 
@@ -92,7 +92,7 @@ def _name_dimensions(model: onnx.ModelProto, subject: Subject) -> None:
 _OUTPUT = ["batch", "", "height", "width"]
 
 
-def describe(model: onnx.ModelProto, subject: Subject) -> None:
+def add_metadata(model: onnx.ModelProto, subject: Subject) -> None:
     """The card goes into the metadata: `segkit` is all of it as JSON, the rest is for people."""
     card = subject.card
     model.producer_name, model.producer_version = "segkit", card["producer"].split()[-1]

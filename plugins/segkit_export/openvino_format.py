@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import onnx
 
-from segkit.engine.exporting.export import Options
+from segkit.engine.exporting.export import ExportOptions
 from segkit.engine.exporting.parity import Runner
 from segkit.engine.exporting.subject import Subject
-from segkit_export.onnx_format import convert, describe, facts
+from segkit_export.onnx_format import add_metadata, convert, facts
 
 
 class OpenVinoFormat:
@@ -22,16 +22,16 @@ class OpenVinoFormat:
     inside = False
     fixed = False
 
-    def file_name(self, stem: str, options: Options) -> str:
+    def file_name(self, stem: str, options: ExportOptions) -> str:
         return f"{stem}.xml"
 
-    def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
+    def write(self, subject: Subject, path: Path, options: ExportOptions) -> dict[str, Any]:
         """Two files; the card is in the runtime information of the .xml."""
         import openvino
 
         graph = path.with_suffix(".onnx.tmp")
         model = convert(subject)
-        describe(model, subject)
+        add_metadata(model, subject)
         onnx.save(model, graph)
         converted = openvino.convert_model(graph)
         graph.unlink()
@@ -39,7 +39,7 @@ class OpenVinoFormat:
         openvino.save_model(converted, path, compress_to_fp16=False)
         return {"nodes": len(converted.get_ops()), "scans": facts(model)["scans"]}
 
-    def load(self, path: Path, options: Options) -> Runner:
+    def load(self, path: Path, options: ExportOptions) -> Runner:
         """On the CPU in float32: left alone, OpenVINO takes bfloat16 where the processor has it."""
         import openvino
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from segkit.engine.exporting.export import Options
+from segkit.engine.exporting.export import ExportOptions
 from segkit.engine.exporting.parity import Runner
 from segkit.engine.exporting.subject import Subject
 from segkit.engine.exporting.trace import naming_failures, quiet, trace
@@ -24,10 +24,10 @@ class Pt2Format:
     inside = False
     fixed = False
 
-    def file_name(self, stem: str, options: Options) -> str:
+    def file_name(self, stem: str, options: ExportOptions) -> str:
         return f"{stem}.pt2"
 
-    def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
+    def write(self, subject: Subject, path: Path, options: ExportOptions) -> dict[str, Any]:
         """Scans stay segkit's operators: fast, and loading needs `import segkit.ops`."""
         program = trace(subject)
         card = subject.card | {"operators": sorted(operators(program))}
@@ -38,7 +38,7 @@ class Pt2Format:
             "needs": sorted({name.split("::")[0] for name in card["operators"]} - {"aten", "prim"}),
         }
 
-    def load(self, path: Path, options: Options) -> Runner:
+    def load(self, path: Path, options: ExportOptions) -> Runner:
         """torch, as its user would."""
         with quiet():
             module = torch.export.load(path).module()

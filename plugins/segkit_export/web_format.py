@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from segkit.engine.exporting.export import Options
+from segkit.engine.exporting.export import ExportOptions
 from segkit.engine.exporting.parity import Runner
 from segkit.engine.exporting.subject import Subject
 from segkit_export import web_runtime
@@ -28,10 +28,10 @@ class WebFormat(OnnxFormat):
 
     inside = True
 
-    def file_name(self, stem: str, options: Options) -> str:
+    def file_name(self, stem: str, options: ExportOptions) -> str:
         return f"{stem}.html" if options.single_file else f"{stem}-web"
 
-    def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
+    def write(self, subject: Subject, path: Path, options: ExportOptions) -> dict[str, Any]:
         """A folder for any static server, or one HTML file that opens by itself."""
         model = path.with_name("model.onnx.tmp")
         facts = super().write(subject, model, options)
@@ -44,7 +44,7 @@ class WebFormat(OnnxFormat):
             _write_folder(path, subject.card, files)
         return facts | {"runtime": f"onnxruntime-web {web_runtime.VERSION}"}
 
-    def load(self, path: Path, options: Options) -> Runner:
+    def load(self, path: Path, options: ExportOptions) -> Runner:
         """The very model of the page, in ONNX Runtime on the CPU."""
         if path.is_dir():
             return session_runner(path / MODEL)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from segkit.data.augmenting.pipeline import augmentation
-from segkit.data.loader import Loader, Settings
+from segkit.data.loader import Loader, LoaderSettings
 from segkit.data.normalise import normalise
 
 
@@ -27,7 +27,12 @@ def pictures():
 def batches(pictures, epoch=0, start=0, policy="strong", rank=0, world=1, **settings):
     chosen = {"batch": 4, "shuffle": True, **settings}
     loader = Loader(
-        pictures, pictures.ids, Settings(**chosen), augmentation(policy), rank=rank, world=world
+        pictures,
+        pictures.ids,
+        LoaderSettings(**chosen),
+        augmentation(policy),
+        rank=rank,
+        world=world,
     )
     return list(loader.epoch(epoch, start))
 
@@ -40,7 +45,7 @@ def same(one, other):
 
 
 def test_batches_are_normalised_pictures_and_their_masks(pictures):
-    loader = Loader(pictures, pictures.ids, Settings(batch=4, rule="half"))
+    loader = Loader(pictures, pictures.ids, LoaderSettings(batch=4, rule="half"))
     found = list(loader.epoch())
     assert [len(b.ids) for b in found] == [4, 4, 3]
     assert len(loader) == 3
@@ -116,7 +121,9 @@ def test_validation_batches_are_dealt_whole_and_none_twice(pictures):
 
 
 def test_leaving_an_epoch_early_stops_the_threads(pictures):
-    loader = Loader(pictures, pictures.ids, Settings(batch=1, workers=2), augmentation("flips"))
+    loader = Loader(
+        pictures, pictures.ids, LoaderSettings(batch=1, workers=2), augmentation("flips")
+    )
     epoch = loader.epoch()
     next(epoch)
     epoch.close()
@@ -138,7 +145,7 @@ class CopyStream:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_streamed_pixels_travel_a_batch_ahead(pictures, monkeypatch, workers):
-    expected = list(Loader(pictures, pictures.ids, Settings(batch=4)).epoch())
+    expected = list(Loader(pictures, pictures.ids, LoaderSettings(batch=4)).epoch())
     computing, journal = CopyStream(), []
     monkeypatch.setattr(Loader, "_on_device", True)
     monkeypatch.setattr("segkit.data.loader._pinned", torch.from_numpy)
@@ -150,7 +157,7 @@ def test_streamed_pixels_travel_a_batch_ahead(pictures, monkeypatch, workers):
     monkeypatch.setattr(
         Loader, "_sent", lambda self, job: (journal.append(f"sent {job[4]}"), sent(self, job))[1]
     )
-    settings = Settings(batch=4, workers=workers, cache="stream")
+    settings = LoaderSettings(batch=4, workers=workers, cache="stream")
     found = []
     for batch in Loader(pictures, pictures.ids, settings).epoch():
         journal.append(f"given {batch.index}")
@@ -165,7 +172,7 @@ def test_streamed_pixels_travel_a_batch_ahead(pictures, monkeypatch, workers):
 def test_streamed_and_resident_pictures_give_the_same_batches(pictures):
     both = []
     for cache in ("stream", "device"):
-        settings = Settings(batch=4, shuffle=True, workers=2, cache=cache)
+        settings = LoaderSettings(batch=4, shuffle=True, workers=2, cache=cache)
         loader = Loader(pictures, pictures.ids, settings, augmentation("flips"), "cuda")
         assert loader.resident == (cache == "device")
         both.append(list(loader.epoch()))

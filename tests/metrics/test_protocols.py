@@ -21,7 +21,7 @@ def columns_of(prediction: np.ndarray, truth: np.ndarray, probability: np.ndarra
 
 
 def scores_of(name: str, columns: dict[str, np.ndarray]) -> dict[str, float]:
-    return protocols.lens(columns, (name,))[name]["metrics"]
+    return protocols.under_conventions(columns, (name,))[name]["metrics"]
 
 
 @pytest.mark.parametrize(
@@ -98,19 +98,19 @@ def test_thresholds_and_their_best() -> None:
 
 
 def test_the_lens_shows_every_convention_and_the_spread(sample: dict[str, np.ndarray]) -> None:
-    found = protocols.lens(sample)
+    found = protocols.under_conventions(sample)
     assert set(found) == {*protocols.CONVENTIONS, "spread"}
     assert "original_dice" in found["original"]["missing"]
     spread = found["spread"]["dice"]
     values = [row["metrics"]["dice"] for row in found.values() if "dice" in row.get("metrics", {})]
     assert spread["points"] == pytest.approx(100 * (max(values) - min(values)))
-    assert set(protocols.lens(sample, ("qtseg",))) == {"qtseg"}
+    assert set(protocols.under_conventions(sample, ("qtseg",))) == {"qtseg"}
     with pytest.raises(UsageError, match="qtseg"):
-        protocols.lens(sample, ("qtsag",))
+        protocols.under_conventions(sample, ("qtsag",))
 
 
 def test_means_over_cases_have_intervals_of_their_own(sample: dict[str, np.ndarray]) -> None:
-    found = protocols.lens(sample, draws=Resampler(3))
+    found = protocols.under_conventions(sample, draws=Resampler(3))
     for name, row in found.items():
         if name in ("spread", "original"):
             continue

@@ -35,7 +35,7 @@ def fresh():
 
 def test_library_and_reason_exclude_each_other():
     assert (native.library() is None) == bool(native.reason())
-    assert native.describe()
+    assert native.describe_library()
 
 
 def test_switched_off_by_a_variable(fresh, monkeypatch):

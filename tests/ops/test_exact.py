@@ -6,7 +6,7 @@ import torch
 
 from segkit import ops
 from segkit.data.augmenting import device
-from segkit.data.augmenting.policy import Plan
+from segkit.data.augmenting.policy import AugmentationPlan
 from segkit.ops.exact import float32_island, without_tf32
 
 
@@ -57,7 +57,7 @@ def seen_in(monkeypatch, owner, name) -> list[tuple[bool, bool]]:
 def test_coordinates_of_device_augmentation_are_exact(tf32, monkeypatch):
     seen = seen_in(monkeypatch, torch, "einsum")
     turn = np.array([[0.0, -1.0, 7.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    plan = Plan(8, 8, turn, None, (), (), 0)
+    plan = AugmentationPlan(8, 8, turn, None, (), (), 0)
     images, masks = torch.zeros(1, 8, 8, 3, dtype=torch.uint8), torch.zeros(1, 8, 8)
     device.apply([plan], images, masks.to(torch.uint8))
     assert seen == [(False, False)]

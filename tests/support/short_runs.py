@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from segkit.engine.training.crossval import Options, train
+from segkit.engine.training.crossval import TrainingOptions, train
 from segkit.engine.training.request import resolve
 
 TIME = ("seconds", "images_per_s")  # the only columns that may differ between equal runs
@@ -26,7 +26,7 @@ def recipe(**over):
 
 def run(made, out: Path, **options):
     """All events of a training without the final scores."""
-    return list(train(made, out, Options(**{"device": "cpu", "score": False, **options})))
+    return list(train(made, out, TrainingOptions(**{"device": "cpu", "score": False, **options})))
 
 
 def outcome(out: Path) -> dict[str, object]:

@@ -79,7 +79,7 @@ def _start(event: dict[str, Any]) -> str | Text:
 def _fold(event: dict[str, Any]) -> str:
     going_on = event["from_epoch"] > 1 or event["from_step"] > 0
     start = f", from epoch {event['from_epoch']}" if going_on else ""
-    counts = f"{event['train']} training, {event['val']} selecting"
+    counts = f"{event['train']} training pictures, {event['val']} choose the epoch"
     return f"{_label(event)}: {counts}, {event['precision']} on {event['device']}{start}"
 
 
@@ -182,7 +182,7 @@ def _time(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d} left"
 
 
-FIGURES = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
+SUMMARY_METRICS = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
 
 
 def conclude(event: dict[str, Any]) -> None:
@@ -192,7 +192,7 @@ def conclude(event: dict[str, Any]) -> None:
         console.note(f"trained: {event['run']} (scores: segkit evaluate {event['run']})")
         return
     metrics, folds = summary["metrics"], summary.get("folds") or []
-    names = [name for name in FIGURES if name in metrics]
+    names = [name for name in SUMMARY_METRICS if name in metrics]
     rows = [(_fold_name(row), *(_figure(row.get(name)) for name in names)) for row in folds]
     if len(folds) > 1:
         spread = [_spread([row[name] for row in folds]) for name in names]

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from segkit.data.augmenting.policy import Plan, generator
+from segkit.data.augmenting.policy import AugmentationPlan, generator
 from segkit.data.normalise import convert_colour, normalise
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Batch:
 
 
 @dataclass(frozen=True)
-class Settings:
+class LoaderSettings:
     """How batches are made."""
 
     batch: int = 8
@@ -72,7 +72,7 @@ class Loader:
         self,
         source: Source,
         ids: Sequence[str],
-        settings: Settings = Settings(),
+        settings: LoaderSettings = LoaderSettings(),
         augmentation: Augmentation | None = None,
         device: torch.device | str = "cpu",
         rank: int = 0,
@@ -174,7 +174,7 @@ class Loader:
             rng = generator(self.settings.seed, epoch, name)
             images[i], masks[i] = self.augmentation.apply(rng, images[i], masks[i])
 
-    def _plans(self, epoch: int, ids: list[str]) -> list[Plan]:
+    def _plans(self, epoch: int, ids: list[str]) -> list[AugmentationPlan]:
         """What is to happen to each sample; nothing without an augmentation."""
         if self.augmentation is None:
             return []

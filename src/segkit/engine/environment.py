@@ -22,7 +22,7 @@ from segkit.errors import MissingExtra
 PACKAGES = ("torch", "numpy", "opencv-python-headless", "albumentations", "scipy", "safetensors")
 
 
-def describe(
+def describe_environment(
     device: torch.device, command: str, plan: dict[str, list[int]], tf32: bool
 ) -> dict[str, Any]:
     """The content of `environment.json`."""

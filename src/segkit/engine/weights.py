@@ -225,11 +225,13 @@ def _recipe(
 
 def _write(out: Path, recipe: Recipe, state: State, facts: Mapping[str, Any]) -> Path:
     """A run folder whose only fold is the checkpoint."""
-    from segkit.engine.environment import describe
+    from segkit.engine.environment import describe_environment
 
     command = f"segkit weights import {recipe.architecture} {facts['source']}"
     plan = {"seeds": [recipe.train.seed], "folds": [0]}
-    environment = describe(torch.device("cpu"), command, plan, tf32=False) | {"imported": facts}
+    environment = describe_environment(torch.device("cpu"), command, plan, tf32=False) | {
+        "imported": facts
+    }
     run = write_run(out, recipe, _card(recipe), environment)
     fold = fold_dir(out, 0)
     _save(fold.best, state, facts)

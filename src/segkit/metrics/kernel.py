@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-FIGURES = ("tp", "area_p", "area_t", "edge_p", "edge_t", "hd", "hd95", "assd", "nsd")
+SURFACE_COLUMNS = ("tp", "area_p", "area_t", "edge_p", "edge_t", "hd", "hd95", "assd", "nsd")
 MOST_SIDE = 32767  # squared distances must fit 32 bits
 
 
@@ -34,7 +34,7 @@ def _function() -> Any:
 
 
 def measure(prediction: np.ndarray, truth: np.ndarray, tolerance: float) -> np.ndarray | None:
-    """`FIGURES` of each pair of boolean masks (B, H, W), as (B, 9); None without the library.
+    """`SURFACE_COLUMNS` of boolean masks (B, H, W), as (B, 9); None without the library.
 
     The distances of a pair with an empty mask are 0: the caller has the rule for those.
     """
@@ -43,7 +43,7 @@ def measure(prediction: np.ndarray, truth: np.ndarray, tolerance: float) -> np.n
     if function is None or max(high, wide) > MOST_SIDE:
         return None
     p, t = np.ascontiguousarray(prediction), np.ascontiguousarray(truth)
-    out = np.empty((pairs, len(FIGURES)))
+    out = np.empty((pairs, len(SURFACE_COLUMNS)))
     failed = function(p.ctypes.data, t.ctypes.data, pairs, high, wide, tolerance, out.ctypes.data)
     if failed:
         raise MemoryError("the surface kernel ran out of memory")

@@ -1,4 +1,4 @@
-"""The protocol lens: the same predictions under every published way of scoring.
+"""Scoring conventions: the same predictions under every published way of scoring.
 
 Each convention turns per-case evidence (`cases.measure` with `evidence=True`) into the figures
 that a paper would print; those that average over cases get intervals of their own. The spread
@@ -211,7 +211,7 @@ CONVENTIONS: dict[str, Convention] = {
 }
 
 
-def lens(
+def under_conventions(
     columns: Columns, names: tuple[str, ...] = (), draws: Resampler | None = None
 ) -> dict[str, Any]:
     """The figures under each convention, and the spread of Dice and IoU in points.

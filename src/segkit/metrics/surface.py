@@ -91,8 +91,8 @@ def batch_distances(
         pairs = zip(prediction, truth, strict=True)
         rows = [_one_pair(one, other, spacing, tolerance, engine) for one, other in pairs]
         return {name: np.array([row[name] for row in rows], dtype=float) for name in DISTANCES}
-    figures = {name: table[:, kernel.FIGURES.index(name)] for name in DISTANCES}
-    predicted, true = (table[:, kernel.FIGURES.index(f"area_{side}")] > 0 for side in "pt")
+    figures = {name: table[:, kernel.SURFACE_COLUMNS.index(name)] for name in DISTANCES}
+    predicted, true = (table[:, kernel.SURFACE_COLUMNS.index(f"area_{side}")] > 0 for side in "pt")
     for i in np.flatnonzero(~(predicted & true)):
         state = empty_state(bool(predicted[i]), bool(true[i]))
         for name, value in empty_distances(state, prediction.shape[1:], spacing).items():

@@ -105,7 +105,7 @@ def function(name: str) -> Any:
     return getattr(found, f"{name}_{lanes()}")
 
 
-def describe() -> str:
+def describe_library() -> str:
     """What runs here, in words."""
     return f"C kernels, {NAMES[lanes()]}" if library() is not None else reason()
 

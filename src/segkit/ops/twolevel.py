@@ -2,7 +2,7 @@
 
 The sequence is cut into m chunks of T steps that advance together from a zero state; the m end
 states are chained; a second sweep starts from the right states and emits y. All decays are exp of
-something <= 0 in the networks, so nothing overflows. Work is laid out (T, N, D, M) with M = batch x
+something <= 0 in the networks, so nothing overflows. Work is ordered (T, N, D, M) with M = batch x
 chunks innermost, which keeps every elementwise loop long whatever D is, and cut into blocks of
 channels that stay in cache.
 The backward keeps the state before each chunk only and recomputes the rest. No sum depends on the
@@ -39,7 +39,7 @@ class Block(NamedTuple):
 
 
 class Layout(NamedTuple):
-    """How (B, ..., L) is laid out as (T, ..., B m)."""
+    """How (B, ..., L) is ordered as (T, ..., B m)."""
 
     batch: int
     length: int

@@ -52,7 +52,7 @@ def _complete(recipe: Recipe) -> Recipe:
 
 def train_demo(path: Path, settings: dict[str, Any] | None = None, pictures: int = 24) -> Path:
     """Train and score a tiny U-Net on built-in pictures, in seconds: a run as a user has it."""
-    from segkit.engine.training.crossval import Options, train
+    from segkit.engine.training.crossval import TrainingOptions, train
 
     base: dict[str, Any] = {
         "architecture": "unet",
@@ -67,6 +67,8 @@ def train_demo(path: Path, settings: dict[str, Any] | None = None, pictures: int
         "train": {"epochs": 3, "batch": 4},
     }
     recipe = _complete(from_dict(merge(base, settings or {})))
-    for _ in train(recipe, path, Options(device="cpu", command="segkit train unet --data demo")):
+    for _ in train(
+        recipe, path, TrainingOptions(device="cpu", command="segkit train unet --data demo")
+    ):
         pass
     return path

@@ -27,7 +27,7 @@ from segkit.data.augmenting.operations import (
 )
 from segkit.data.augmenting.pipeline import augmentation
 from segkit.data.augmenting.policies import POLICIES, policy
-from segkit.data.augmenting.policy import Plan, Policy, generator
+from segkit.data.augmenting.policy import AugmentationPlan, Policy, generator
 from segkit.errors import UsageError
 
 
@@ -126,7 +126,7 @@ def test_flips_and_quarter_turns_move_pixels_exactly(execute):
 
 @BOTH
 def test_shift_brings_zeros_in(execute):
-    plan = Plan(8, 8)
+    plan = AugmentationPlan(8, 8)
     plan.move(np.array([[1, 0, -2], [0, 1, 1], [0, 0, 1.0]]))  # two to the right, one up
     image = np.full((8, 8, 3), 9, np.uint8)
     mask = np.ones((8, 8), np.uint8)
@@ -250,7 +250,7 @@ def test_image_and_mask_move_together(execute):
 
 @BOTH
 def test_linear_contrast_is_about_127(execute):
-    plan = Plan(4, 4)
+    plan = AugmentationPlan(4, 4)
     plan.steps.append(("linear", (2.0, 0, 0, 0, 2.0, 0, 0, 0, 2.0, -127.0, -127.0, -127.0)))
     image = np.full((4, 4, 3), 137, np.uint8)
     image[0, 0] = 250
@@ -270,7 +270,7 @@ def test_noise_is_shared_by_channels_and_has_its_sigma(execute):
 
 @BOTH
 def test_holes_are_in_the_image_only(execute):
-    plan = Plan(8, 8)
+    plan = AugmentationPlan(8, 8)
     plan.holes.append((1, 2, 4, 5))
     image, mask = np.full((8, 8, 3), 7, np.uint8), np.ones((8, 8), np.uint8)
     cut, kept = execute(plan, image, mask)

@@ -6,7 +6,7 @@ import torch
 
 from segkit.data.augmenting import cpu, device
 from segkit.data.augmenting.policies import policy
-from segkit.data.augmenting.policy import Plan, Policy, generator
+from segkit.data.augmenting.policy import AugmentationPlan, Policy, generator
 from segkit.data.augmenting.skin import Hair, Vignette
 
 WHITE, MASK = np.full((64, 64, 3), 200, np.uint8), np.ones((64, 64), np.uint8)
@@ -21,7 +21,7 @@ def on_device(plan, image, mask):
 
 def test_a_straight_hair_darkens_one_row_and_no_mask():
     hair = (0.5, 0.5, 0.0, 0.0, 0.25, 2 / 64, 0.5)  # level, half as long as the picture, 2 wide
-    image, mask = cpu.apply(Plan(64, 64, steps=[("hair", hair)]), WHITE, MASK)
+    image, mask = cpu.apply(AugmentationPlan(64, 64, steps=[("hair", hair)]), WHITE, MASK)
     assert (image[32, 24:41] == 100).all()
     assert (image[:, :15] == 200).all()  # the hair ends
     assert (image[:29] == 200).all()
@@ -30,7 +30,7 @@ def test_a_straight_hair_darkens_one_row_and_no_mask():
 
 
 def test_a_vignette_leaves_the_middle_and_takes_the_corner():
-    image, _ = cpu.apply(Plan(64, 64, steps=[("vignette", (0.5, 1.0))]), WHITE, MASK)
+    image, _ = cpu.apply(AugmentationPlan(64, 64, steps=[("vignette", (0.5, 1.0))]), WHITE, MASK)
     assert (image[20:44, 20:44] == 200).all()
     assert (image[[0, 0, -1, -1], [0, -1, 0, -1]] == 0).all()
 

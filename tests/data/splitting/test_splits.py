@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from split_sets import busi_set, ids, prepared, whole
 
-from segkit.data.splitting.assign import deal, proportional, spread
+from segkit.data.splitting.assign import assign, proportional, spread
 from segkit.data.splitting.groups import merge
 from segkit.data.splitting.splits import Split, make_split, split_for
 from segkit.errors import SegkitError, UsageError
@@ -170,7 +170,7 @@ def test_counts_add_up(total: int, shares: list[int]) -> None:
 def test_dealing_without_groups_fills_bins_exactly(one: int, other: int, seed: int) -> None:
     names = ids(one + other)
     strata = {name: int(name[1:]) % 4 for name in names}
-    bins = deal(names, [one, other], strata=strata, groups={}, seed=seed)
+    bins = assign(names, [one, other], strata=strata, groups={}, seed=seed)
     assert [len(b) for b in bins] == [one, other]
     assert sorted(bins[0] + bins[1]) == names
 

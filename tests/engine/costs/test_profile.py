@@ -10,7 +10,7 @@ import torch
 
 from segkit.engine.costs import plot
 from segkit.engine.costs.meter import Meter
-from segkit.engine.costs.profile import Settings, profile, profile_many
+from segkit.engine.costs.profile import ProfileSettings, profile, profile_many
 from segkit.errors import UsageError
 
 KEYS = {
@@ -35,7 +35,9 @@ COUNT = {"measure": False}
 
 def test_the_document_has_the_promised_keys():
     small = {"width": 4, "levels": 2}
-    document = profile("unet", Settings(size=(32, 48), batch=2, model=small, device="cpu", runs=3))
+    document = profile(
+        "unet", ProfileSettings(size=(32, 48), batch=2, model=small, device="cpu", runs=3)
+    )
     assert document.keys() >= KEYS
     assert document["input"] == [2, 3, 32, 48]
     assert document["config"] == {"in_channels": 3, "num_classes": 1, "up": "bilinear", **small}
@@ -58,7 +60,7 @@ def test_the_document_has_the_promised_keys():
     ],
 )
 def test_figures_of_the_papers_networks(name, size, macs, scan_ops, flops, paper):
-    document = profile(name, Settings(**COUNT))
+    document = profile(name, ProfileSettings(**COUNT))
     assert document["input"][2:] == list(size)
     assert (document["macs"], document["scan_ops"], document["flops"]) == (macs, scan_ops, flops)
     assert document["uncounted_ops"] == []
@@ -69,16 +71,16 @@ def test_figures_of_the_papers_networks(name, size, macs, scan_ops, flops, paper
 def test_counting_does_not_depend_on_the_backend():
     from segkit import ops
 
-    plain = profile("vmpanet", Settings(size=(64, 64), **COUNT))
+    plain = profile("vmpanet", ProfileSettings(size=(64, 64), **COUNT))
     with ops.using_backend("reference"):
-        forced = profile("vmpanet", Settings(size=(64, 64), **COUNT))
+        forced = profile("vmpanet", ProfileSettings(size=(64, 64), **COUNT))
     assert forced["scan_ops"] == plain["scan_ops"] > 0
     assert forced["flops"] == plain["flops"]
     assert forced["backend"] == "reference"
 
 
 def test_the_tree_sums_to_the_whole():
-    document = profile("unet", Settings(size=(64, 64), tree=True, **COUNT))
+    document = profile("unet", ProfileSettings(size=(64, 64), tree=True, **COUNT))
     rows = {row["name"]: row for row in document["tree"]}
     top = [row for row in rows.values() if row["depth"] == 1]
     assert rows[""]["macs"] == sum(row["macs"] for row in top) == document["macs"]
@@ -86,13 +88,13 @@ def test_the_tree_sums_to_the_whole():
 
 
 def test_a_network_of_one_size_refuses_another():
-    settings = Settings(size=(256, 256), model={"variant": "faithful"}, **COUNT)
+    settings = ProfileSettings(size=(256, 256), model={"variant": "faithful"}, **COUNT)
     with pytest.raises(UsageError, match="192x256 only"):
         profile("dermomamba", settings)
 
 
 def test_many_are_profiled_at_all_sizes():
-    documents = list(profile_many(["unet"], [(32, 32), (64, 64)], Settings(**COUNT)))
+    documents = list(profile_many(["unet"], [(32, 32), (64, 64)], ProfileSettings(**COUNT)))
     assert [document["input"][2] for document in documents] == [32, 64]
     assert documents[1]["macs"] == 4 * documents[0]["macs"]
 
@@ -115,7 +117,7 @@ def test_pareto_keeps_what_nothing_beats():
 
 
 def test_the_picture_is_svg_and_names_everything(tmp_path):
-    documents = list(profile_many(["unet"], [(32, 32), (64, 64)], Settings(**COUNT)))
+    documents = list(profile_many(["unet"], [(32, 32), (64, 64)], ProfileSettings(**COUNT)))
     path = plot.draw(documents, tmp_path / "costs.svg")
     text = path.read_text(encoding="utf-8")
     assert text.startswith("<svg")

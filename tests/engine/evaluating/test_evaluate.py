@@ -145,11 +145,11 @@ def test_another_dataset_is_scored_whole_and_kept_apart(trained: tuple[Run, Run]
 
 def test_seeds_share_their_pictures(tmp_path: Path, trained: tuple[Run, Run]) -> None:
     """Two seeds on one split: each picture twice, one unit; their ensemble is honest."""
-    from segkit.engine.training.crossval import Options, train
+    from segkit.engine.training.crossval import TrainingOptions, train
 
     recipe = trained[0].recipe
     short = replace(recipe, train=replace(recipe.train, epochs=1))
-    list(train(short, tmp_path / "run", Options(seeds=2, device="cpu", score=False)))
+    list(train(short, tmp_path / "run", TrainingOptions(seeds=2, device="cpu", score=False)))
     run = open_run(tmp_path / "run")
     made = evaluate_run(run, ensemble=True, **FAST)
     assert (made["n"], made["cases"], made["interval"]["units"]) == (12, 24, 12)

@@ -11,7 +11,7 @@ from segkit import build
 from segkit.engine.experiments import sweep as sweeping
 from segkit.engine.experiments.studies import Point, from_grids, studies, study
 from segkit.engine.experiments.sweep import plot, sweep
-from segkit.engine.training.crossval import Options
+from segkit.engine.training.crossval import TrainingOptions
 from segkit.errors import SegkitError, UsageError
 
 
@@ -78,7 +78,7 @@ def points(*widths):
 
 @pytest.fixture
 def options():
-    return Options(device="cpu", folds=[0], score=False)
+    return TrainingOptions(device="cpu", folds=[0], score=False)
 
 
 def test_a_sweep_trains_every_point_and_writes_table_and_plot(home, tmp_path, options):
@@ -111,7 +111,7 @@ def test_a_sweep_goes_on_and_repeats_nothing(home, tmp_path, options, monkeypatc
     (tmp_path / "s" / "width=8" / "fold0").rmdir()
     with pytest.raises(UsageError, match="--resume"):
         list(sweep(points(4, 8), tmp_path / "s", options))
-    resumed = Options(**{**vars(options), "resume": True})
+    resumed = TrainingOptions(**{**vars(options), "resume": True})
     monkeypatch.setattr(sweeping, "_done", lambda folder: folder.name == "width=4")
     list(sweep(points(4, 8), tmp_path / "s", resumed))
     assert done == [("width=4", False), ("width=8", False), ("width=8", True)]

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from segkit import paths, plugins
 from segkit.api import Exporter
 from segkit.engine.exporting import parity
-from segkit.engine.exporting.export import Options, export, place
+from segkit.engine.exporting.export import ExportOptions, export, place
 from segkit.engine.exporting.parity import BOUNDS, Bounds, check, pictures
 from segkit.engine.exporting.subject import Subject, find_subject, with_preprocessing
 from segkit.engine.exporting.trace import failing_operator, trace
@@ -124,7 +124,7 @@ def test_an_earlier_file_survives_a_failed_export(subject, exporter, tmp_path):
 
 def test_the_tolerance_can_be_set(subject, exporter, tmp_path):
     exporter(0.002)
-    report = export(subject, "num", tmp_path, Options(tolerance=0.01))
+    report = export(subject, "num", tmp_path, ExportOptions(tolerance=0.01))
     assert report["bounds"]["logits"] == 0.01
 
 
@@ -151,7 +151,7 @@ def test_the_bound_grows_with_the_logits(subject, exporter, tmp_path):
     assert report["bounds"]["relative"] == 1e-5
     assert [case["bound"] for case in report["cases"]] == pytest.approx([0.01] * 3)
     with pytest.raises(SegkitError, match="differs by 2"):
-        export(loud, "num", tmp_path, Options(tolerance=0.001))  # a tolerance is absolute
+        export(loud, "num", tmp_path, ExportOptions(tolerance=0.001))  # a tolerance is absolute
 
 
 @pytest.mark.parametrize(
@@ -215,9 +215,9 @@ def test_a_network_of_one_size_is_checked_at_three_batches(subject):
 def test_int8_needs_pictures_and_formats_state_their_precisions(subject, exporter, tmp_path):
     exporter(0.0)
     with pytest.raises(UsageError, match="validation pictures"):
-        export(subject, "num", tmp_path, Options(precision="int8"))
+        export(subject, "num", tmp_path, ExportOptions(precision="int8"))
     with pytest.raises(UsageError, match="no precision fp16"):
-        export(subject, "num", tmp_path, Options(precision="fp16"))
+        export(subject, "num", tmp_path, ExportOptions(precision="fp16"))
 
 
 def test_a_missing_package_is_named_before_work_starts(subject, monkeypatch, tmp_path):
@@ -228,7 +228,7 @@ def test_a_missing_package_is_named_before_work_starts(subject, monkeypatch, tmp
 
 
 def test_names(subject):
-    numbers, options = Numbers(0), Options()
+    numbers, options = Numbers(0), ExportOptions()
     assert place(Path("a"), numbers, subject, options) == Path("a/tiny.num")
     assert place(Path("a/b.num"), numbers, subject, options) == Path("a/b.num")
     half = replace(subject, card=CARD | {"run": "my.run", "precision": "fp16"})

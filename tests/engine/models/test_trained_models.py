@@ -18,7 +18,7 @@ from segkit.cli import run as command
 from segkit.engine import register
 from segkit.engine.exporting.subject import find_subject
 from segkit.engine.models.card import _epochs
-from segkit.engine.models.pack import Wishes, pack
+from segkit.engine.models.pack import PackSettings, pack
 from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
 from segkit.engine.predicting.predictor import load_segmenter
 from segkit.engine.predicting.segmenter import Segmenter
@@ -38,8 +38,10 @@ def packed(tmp_path_factory):
     torch.set_num_threads(1)
     recipe = short_runs.recipe(data={"folds": None, "split": "7:3"})
     short_runs.run(recipe, root / "run", score=True)
-    wishes = Wishes("spots", "Spots on drawn skin.", licence="CC0-1.0", limits=("Drawn only.",))
-    facts = pack(root / "run", root / "model", wishes)
+    about = PackSettings(
+        "spots", "Spots on drawn skin.", licence="CC0-1.0", limits=("Drawn only.",)
+    )
+    facts = pack(root / "run", root / "model", about)
     yield root / "home", root / "run", root / "model", facts
     patch.undo()
 
@@ -200,7 +202,7 @@ def test_a_run_without_scores_is_not_packed(packed, tmp_path):
     shutil.copytree(packed[1], bare)
     (bare / "summary.json").unlink()
     with pytest.raises(SegkitError, match="has no scores"):
-        pack(bare, tmp_path / "model", Wishes("x"))
+        pack(bare, tmp_path / "model", PackSettings("x"))
 
 
 def test_the_card_of_a_training_that_was_stopped_does_not_claim_all_its_epochs(packed, tmp_path):

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from segkit.cli import run as segkit
-from segkit.engine.predicting.folder import Job, find_pictures, run_job
+from segkit.engine.predicting.folder import PredictJob, find_pictures, run_job
 from segkit.engine.predicting.predictor import load_segmenter
 from segkit.engine.runs import open_run
 from segkit.report.page import write_report
@@ -93,7 +93,7 @@ def test_batches_of_evaluation_and_prediction_may_differ(trained, tmp_path):
     run, folder = trained
     segmenter = load_segmenter(run, device="cpu")
     for batch in (1, 5):
-        job = Job(tmp_path / str(batch), batch=batch, overlays=False)
+        job = PredictJob(tmp_path / str(batch), batch=batch, overlays=False)
         list(run_job(segmenter, find_pictures([folder / "*.jpg"]), job))
     for file in (tmp_path / "1" / "masks").iterdir():
         assert file.read_bytes() == (tmp_path / "5" / "masks" / file.name).read_bytes()

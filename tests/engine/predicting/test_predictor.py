@@ -11,8 +11,8 @@ from PIL import Image
 import segkit
 from segkit.data.geometry import fit
 from segkit.data.pairing import Pair
-from segkit.data.preparing.reading import Settings, read_pair
-from segkit.engine.predicting.folder import Job, find_pictures, run_job
+from segkit.data.preparing.reading import PrepareSettings, read_pair
+from segkit.engine.predicting.folder import PredictJob, find_pictures, run_job
 from segkit.engine.predicting.outputs import figures, overlay
 from segkit.engine.predicting.predictor import Predictor, load, open_picture, restore
 from segkit.engine.predicting.segmenter import Segmenter
@@ -234,7 +234,7 @@ def mixed(tmp_path):
 
 def test_a_mixed_folder_is_predicted_and_the_broken_are_named(mixed):
     folder, good, out = mixed
-    job = Job(out, probabilities=True, batch=4)
+    job = PredictJob(out, probabilities=True, batch=4)
     results = list(run_job(Bright(), find_pictures([folder]), job))
     assert {r.picture.path.name for r in results if r.error} == {
         "half.jpg",
@@ -258,7 +258,11 @@ def test_a_mixed_folder_is_predicted_and_the_broken_are_named(mixed):
 
 def test_probabilities_are_kept_to_16_bits(tmp_path):
     Image.fromarray(noise(16, 24)).save(tmp_path / "a.png")
-    list(run_job(Bright(), find_pictures([tmp_path / "a.png"]), Job(tmp_path, probabilities=True)))
+    list(
+        run_job(
+            Bright(), find_pictures([tmp_path / "a.png"]), PredictJob(tmp_path, probabilities=True)
+        )
+    )
     stored = np.array(Image.open(tmp_path / "probabilities" / "a.png")) / 65535
     np.testing.assert_allclose(stored, noise(16, 24).mean(2) / 255, atol=1e-5)
 
@@ -268,7 +272,7 @@ def test_batches_do_not_change_the_masks(run, tmp_path):
         Image.fromarray(noise(40 + index, 64, index)).save(tmp_path / f"{index}.png")
     segmenter = Segmenter.from_run(run, device="cpu")
     for batch in (1, 3):
-        job = Job(tmp_path / f"out{batch}", batch=batch, overlays=False)
+        job = PredictJob(tmp_path / f"out{batch}", batch=batch, overlays=False)
         list(run_job(segmenter, find_pictures([tmp_path / "*.png"]), job))
     for index in range(5):
         one, three = (tmp_path / f"out{b}/masks/{index}.png" for b in (1, 3))
@@ -284,7 +288,11 @@ def test_several_classes_are_an_indexed_png(tmp_path):
             return np.stack([1 - red, red * 0.6, red * 0.4], 1)
 
     Image.fromarray(noise(16, 24)).save(tmp_path / "a.png")
-    list(run_job(Three(), find_pictures([tmp_path / "a.png"]), Job(tmp_path, probabilities=True)))
+    list(
+        run_job(
+            Three(), find_pictures([tmp_path / "a.png"]), PredictJob(tmp_path, probabilities=True)
+        )
+    )
     mask = Image.open(tmp_path / "masks/a.png")
     assert mask.mode == "P"
     assert set(np.unique(np.array(mask))) == {0, 1}
@@ -305,7 +313,7 @@ def test_names_are_kept_apart(tmp_path):
 def test_results_below_the_input_are_not_predicted_again(tmp_path):
     Image.fromarray(noise(8, 8)).save(tmp_path / "a.png")
     out = tmp_path / "out"
-    list(run_job(Bright(), find_pictures([tmp_path], skip=out), Job(out)))
+    list(run_job(Bright(), find_pictures([tmp_path], skip=out), PredictJob(out)))
     again = find_pictures([tmp_path], skip=out)
     assert [picture.path.name for picture in again] == ["a.png"]
     with pytest.raises(UsageError, match="results of segkit only"):
@@ -317,14 +325,14 @@ def test_the_input_folder_may_be_the_output_folder(tmp_path):
     for _ in range(2):
         found = find_pictures([tmp_path], skip=tmp_path)
         assert [picture.path.name for picture in found] == ["a.png"]
-        list(run_job(Bright(), found, Job(tmp_path)))
+        list(run_job(Bright(), found, PredictJob(tmp_path)))
 
 
 def test_an_earlier_list_of_skipped_files_goes(tmp_path):
     (tmp_path / "broken.png").write_text("no picture")
     Image.fromarray(noise(8, 8)).save(tmp_path / "a.png")
     for pictures, listed in (([tmp_path], True), ([tmp_path / "a.png"], False)):
-        list(run_job(Bright(), find_pictures(pictures, skip=tmp_path), Job(tmp_path)))
+        list(run_job(Bright(), find_pictures(pictures, skip=tmp_path), PredictJob(tmp_path)))
         assert (tmp_path / "skipped.csv").is_file() == listed
 
 
@@ -358,7 +366,7 @@ def test_the_network_sees_what_prepare_stores(tmp_path, resize, suffix, size):
     small.resize(size[::-1], Image.Resampling.BICUBIC).save(tmp_path / f"a.{suffix}")
     Image.new("L", size[::-1], 255).save(tmp_path / "a_mask.png")
     pair = Pair("a", f"a.{suffix}", ("a_mask.png",))
-    stored = read_pair(pair, tmp_path, Settings((64, 64), resize))
+    stored = read_pair(pair, tmp_path, PrepareSettings((64, 64), resize))
     opened = open_picture(tmp_path / f"a.{suffix}", (64, 64), resize)
     np.testing.assert_array_equal(opened.small, stored.rows["images.npy"])
     assert opened.geometry.original == opened.image.shape[:2] == size

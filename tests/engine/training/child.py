@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from segkit import build
-from segkit.data.loader import Loader, Settings
+from segkit.data.loader import Loader, LoaderSettings
 from segkit.data.store import open_prepared
 from segkit.engine import distributed
 from segkit.engine.runs import open_run
-from segkit.engine.training.crossval import Options, train
+from segkit.engine.training.crossval import TrainingOptions, train
 from segkit.engine.training.objective import Objective
 from segkit.engine.training.validate import validate
 from segkit.recipe import from_dict
@@ -42,7 +42,7 @@ def main(out, settings, *words):
     recipe = from_dict(json.loads(Path(settings).read_text()))
     if "--validate" in words:
         return validate_checkpoint(Path(out), recipe)
-    options = Options(
+    options = TrainingOptions(
         device="cpu", score=False, resume="--resume" in words, save_minutes=0.0005, workers=1
     )
     for event in train(recipe, Path(out), options):
@@ -59,7 +59,7 @@ def validate_checkpoint(out, recipe):
     loader = Loader(
         prepared,
         run.split.folds[0].train,
-        Settings(batch=recipe.train.batch),
+        LoaderSettings(batch=recipe.train.batch),
         rank=distributed.rank(),
         world=distributed.world(),
     )

@@ -9,19 +9,19 @@ from short_runs import recipe, run
 
 from segkit.engine.training import batchsize, fold, guards
 from segkit.engine.training.checkpoint import load_last
-from segkit.engine.training.fold import Progress
+from segkit.engine.training.fold import TrainingProgress
 from segkit.errors import SegkitError
 
 
 def test_nan_stops_with_the_batch_and_the_module(home, tmp_path, monkeypatch):
-    step = fold.Fold.step
+    step = fold.FoldTraining.step
 
     def poisoned(self):
         step(self)
         if next(iter(self.optimizer.state.values()))["step"] == 5:  # the same in a replay
             self.network.head.weight.data.fill_(float("nan"))
 
-    monkeypatch.setattr(fold.Fold, "step", poisoned)
+    monkeypatch.setattr(fold.FoldTraining, "step", poisoned)
     with pytest.raises(SegkitError, match="the loss is not finite") as caught:
         run(recipe(train={"epochs": 3}), tmp_path / "r", folds=[0])
     assert "module 'head'" in caught.value.why
@@ -34,13 +34,13 @@ def test_nan_stops_with_the_batch_and_the_module(home, tmp_path, monkeypatch):
 
 
 def test_a_bad_gradient_is_stopped_before_the_step(home, tmp_path, monkeypatch):
-    backward = fold.Fold.backward
+    backward = fold.FoldTraining.backward
 
     def poisoned(self, loss):
         backward(self, loss)
         self.network.head.weight.grad.fill_(float("inf"))
 
-    monkeypatch.setattr(fold.Fold, "backward", poisoned)
+    monkeypatch.setattr(fold.FoldTraining, "backward", poisoned)
     with pytest.raises(SegkitError, match="the gradient is not finite") as caught:
         run(recipe(), tmp_path / "r", folds=[0])
     assert "'head.weight'" in caught.value.why
@@ -52,21 +52,21 @@ def epoch_event(share, true=0.2):
 
 
 def test_a_collapsed_run_is_called_so_once():
-    state = Progress()
+    state = TrainingProgress()
     said = [list(guards.warn_if_collapsed(state, epoch_event(0.0))) for _ in range(6)]
     assert [len(events) for events in said] == [0, 0, 1, 0, 0, 0]
     assert "background" in said[2][0]["text"]
 
 
 def test_recovery_resets_the_count():
-    state = Progress()
+    state = TrainingProgress()
     for share in (0.0, 0.0, 0.3, 1.0, 1.0):
         assert not list(guards.warn_if_collapsed(state, epoch_event(share)))
     assert "foreground" in next(guards.warn_if_collapsed(state, epoch_event(1.0)))["text"]
 
 
 def test_an_empty_truth_is_no_collapse():
-    state = Progress()
+    state = TrainingProgress()
     for _ in range(5):
         assert not list(guards.warn_if_collapsed(state, epoch_event(0.0, true=0.0)))
 
@@ -112,7 +112,7 @@ def test_a_recipe_may_ask_for_saving_by_the_clock(monkeypatch):
     monkeypatch.setattr(parallel, "run_parallel", lambda jobs, many, wish: [asked.append(wish)])
     jobs = [SimpleNamespace(recipe=Recipe(train=TrainRecipe(save_minutes=3.0)))] * 2
     for minutes in (None, 1.0):
-        options = crossval.Options(fold_jobs=2, save_minutes=minutes)
+        options = crossval.TrainingOptions(fold_jobs=2, save_minutes=minutes)
         list(crossval._events(jobs, options, torch.device("cpu")))
     assert asked == [3.0, 1.0]
 

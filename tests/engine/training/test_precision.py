@@ -27,8 +27,8 @@ def test_autocast_computes_in_the_format():
 
 
 def test_the_precision_is_said():
-    assert precision.describe(torch.bfloat16, CPU) == "bf16 over fp32"
-    assert precision.describe(None, CPU) == "fp32"
+    assert precision.describe_precision(torch.bfloat16, CPU) == "bf16 over fp32"
+    assert precision.describe_precision(None, CPU) == "fp32"
 
 
 class Two(nn.Module):
@@ -70,11 +70,11 @@ def test_the_trial_leaves_no_trace(monkeypatch):
 def test_channels_last_is_kept_by_weights_and_images():
     module = nn.Conv2d(4, 4, 3)
     precision.lay_out(module, True)
-    image = precision.laid_out(torch.zeros(1, 4, 8, 8), True)
+    image = precision.in_memory_format(torch.zeros(1, 4, 8, 8), True)
     assert module.weight.is_contiguous(memory_format=torch.channels_last)
     assert image.is_contiguous(memory_format=torch.channels_last)
     plain = torch.zeros(1, 4, 8, 8)
-    assert precision.laid_out(plain, False) is plain
+    assert precision.in_memory_format(plain, False) is plain
 
 
 def test_how_compiling_went_is_an_event(home, tmp_path, monkeypatch):

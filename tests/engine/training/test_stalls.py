@@ -32,13 +32,13 @@ def counted(monkeypatch, home, tmp_path, **over):
     """What the steps of the second epoch wait for, the first step aside."""
     monkeypatch.setattr(account, "PAUSE", 1e9)
     mode, steps = Waits(), {}
-    epoch_of = loop.Fold.tick
+    epoch_of = loop.FoldTraining.tick
 
     def tick(self, epoch, batch):
         steps[epoch, batch.index] = len(mode.found)
         return epoch_of(self, epoch, batch)
 
-    monkeypatch.setattr(loop.Fold, "tick", tick)
+    monkeypatch.setattr(loop.FoldTraining, "tick", tick)
     settings = {"train": {"epochs": 2, "batch": 2}, "data": {"folds": None, "split": "7:3"}} | over
     with mode:
         run(recipe(**settings), tmp_path / "run", workers=0)
@@ -79,7 +79,7 @@ def test_the_batch_that_broke_is_named_although_nobody_waited(home, tmp_path, mo
     settings = {"train": {"epochs": 2, "batch": 2}, "data": {"folds": None, "split": "7:3"}}
     bad_epoch, bad_index = int(resumed), 3
     batches = {}
-    epochs = loop.Fold.begin_epoch
+    epochs = loop.FoldTraining.begin_epoch
 
     def begin(self, epoch):
         forward = epochs(self, epoch)
@@ -93,7 +93,7 @@ def test_the_batch_that_broke_is_named_although_nobody_waited(home, tmp_path, mo
         wanted = (bad_epoch, bad_index)
         return spoilt
 
-    monkeypatch.setattr(loop.Fold, "begin_epoch", begin)
+    monkeypatch.setattr(loop.FoldTraining, "begin_epoch", begin)
     for event in run_until_error(recipe(**settings), tmp_path / "run", batches):
         assert event
     report = json.loads((tmp_path / "run" / "fold0" / "bad_batch.json").read_text())
@@ -107,18 +107,18 @@ def test_the_batch_that_broke_is_named_although_nobody_waited(home, tmp_path, mo
 
 def run_until_error(made, out, found):
     """Events until the run breaks; the ids of batch 3 of the epoch in which it does."""
-    original = loop.Fold.tick
+    original = loop.FoldTraining.tick
 
     def tick(self, epoch, batch):
         if batch.index == 3:
             found["ids"] = batch.ids
         return original(self, epoch, batch)
 
-    loop.Fold.tick = tick
+    loop.FoldTraining.tick = tick
     try:
         with pytest.raises(SegkitError) as caught:
             run(made, out, workers=0)
     finally:
-        loop.Fold.tick = original
+        loop.FoldTraining.tick = original
     found["said"] = str(caught.value)
     return [True]

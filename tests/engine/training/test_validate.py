@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from segkit.data.loader import Loader, Settings
+from segkit.data.loader import Loader, LoaderSettings
 from segkit.engine.training.objective import Objective
 from segkit.engine.training.validate import score_of, validate
 from segkit.recipe import FIGURES, LossRecipe
@@ -38,7 +38,7 @@ class Reader(nn.Module):
 
 def figures(answers, masks, classes, batch=2):
     source = Drawn(answers, masks)
-    loader = Loader(source, source.ids, Settings(batch=batch))
+    loader = Loader(source, source.ids, LoaderSettings(batch=batch))
     objective = Objective(LossRecipe(name="bce"))
     return validate(Reader(classes), loader, objective)
 
@@ -87,7 +87,7 @@ def test_batches_change_nothing(binary):
 
 def test_a_threshold_moves_the_decision(binary):
     source = Drawn(*binary)
-    loader = Loader(source, source.ids, Settings())
+    loader = Loader(source, source.ids, LoaderSettings())
     found = validate(Reader(1), loader, Objective(LossRecipe(name="bce")), threshold=0.9)
     assert found["predicted_share"] == 0
 
@@ -100,6 +100,6 @@ def test_scores_are_sums_and_losses_negative():
 
 def test_the_network_is_left_as_it_was(binary):
     source, network = Drawn(*binary), Reader(1).train()
-    loader = Loader(source, source.ids, Settings())
+    loader = Loader(source, source.ids, LoaderSettings())
     validate(network, loader, Objective(LossRecipe(name="bce")))
     assert network.training

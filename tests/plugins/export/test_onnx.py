@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from segkit.engine.exporting.export import Options, export
+from segkit.engine.exporting.export import ExportOptions, export
 from segkit.engine.exporting.parity import drawing
 from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
 from segkit.errors import SegkitError
@@ -91,7 +91,7 @@ def test_no_torch_in_the_process(exported):
 
 @pytest.mark.slow
 def test_preprocessing_in_the_graph(exported, subject, images, tmp_path):
-    export(subject, "onnx", tmp_path, Options(preprocess=True))
+    export(subject, "onnx", tmp_path, ExportOptions(preprocess=True))
     inside, outside = OnnxSegmenter(tmp_path / "unet.onnx"), OnnxSegmenter(exported[0])
     assert inside.session.get_inputs()[0].type == "tensor(uint8)"
     for tta in ("none", "d4"):
@@ -102,7 +102,7 @@ def test_preprocessing_in_the_graph(exported, subject, images, tmp_path):
 
 @pytest.mark.slow
 def test_half_precision_is_half_the_size(exported, subject, tmp_path):
-    report = export(subject, "onnx", tmp_path, Options(precision="fp16"))
+    report = export(subject, "onnx", tmp_path, ExportOptions(precision="fp16"))
     assert report["file"].endswith("unet-fp16.onnx")
     assert report["card"]["precision"] == "fp16"
     assert next(subject.network.parameters()).dtype == torch.float32

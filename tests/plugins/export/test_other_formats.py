@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from segkit.engine.exporting.export import Options, export
+from segkit.engine.exporting.export import ExportOptions, export
 from segkit.engine.exporting.parity import drawing
 from segkit.errors import SegkitError
 
@@ -29,7 +29,7 @@ def test_int8_is_calibrated_and_measured(subject, tmp_path):
     images = drawing(np.random.default_rng(9), 8, 64, 64, 3)
     masks = (images.mean(-1) < 128).astype(np.uint8)
     real = replace(subject, images=images, masks=masks)
-    report = export(real, "onnx", tmp_path, Options(precision="int8"))
+    report = export(real, "onnx", tmp_path, ExportOptions(precision="int8"))
     assert report["file"].endswith("unet-int8.onnx")
     assert report["dice_with_truth"]["file"] > 0.9
     assert max(case["max_difference"] for case in report["cases"]) > 1e-3  # it is not float32

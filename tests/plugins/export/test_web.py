@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from segkit.data.geometry import fit, geometry, unfit
-from segkit.engine.exporting.export import Options, export
+from segkit.engine.exporting.export import ExportOptions, export
 from segkit.engine.exporting.parity import drawing
 from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
 from segkit.engine.predicting.predictor import Predictor
@@ -57,7 +57,7 @@ def test_a_title_cannot_break_out_of_the_page(subject):
 
 @pytest.mark.slow
 def test_the_single_file_holds_the_same_model(folder, subject, tmp_path):
-    report = export(subject, "web", tmp_path, Options(single_file=True))
+    report = export(subject, "web", tmp_path, ExportOptions(single_file=True))
     page = (tmp_path / "unet.html").read_text(encoding="utf-8")
     assert report["file"].endswith("unet.html")
     assert "connect-src 'none'" in page

@@ -48,7 +48,7 @@ def command(
     Example: segkit export runs/vmpanet-isic2018 --to onnx --out exports
     """
     from segkit.cli.sizes import model_settings, parse_size
-    from segkit.engine.exporting.export import Options, export, find_exporter
+    from segkit.engine.exporting.export import ExportOptions, export, find_exporter
     from segkit.engine.exporting.subject import find_subject
 
     exporter = find_exporter(to)
@@ -62,7 +62,7 @@ def command(
         console.warn(f"{target} is an architecture: the weights are untrained")
     elif subject.images is None:
         console.note("The run's data are not here: checked on drawn pictures only.")
-    options = Options(precision, preprocess, tolerance, single_file)
+    options = ExportOptions(precision, preprocess, tolerance, single_file)
     with console.progress(f"export to {exporter.name}"):
         report = export(subject, to, out, options)
     if json:

@@ -75,12 +75,12 @@ def pack(
     Then `MODEL = TrainedModel.described("my_package", "my_lesions")`, and one line under
     [project.entry-points."segkit.models"] names it.
     """
-    from segkit.engine.models.pack import Wishes
+    from segkit.engine.models.pack import PackSettings
     from segkit.engine.models.pack import pack as write
 
     limits = tuple(limit or ())
-    wishes = Wishes(name, summary, task, licence, "", limits, precision, fold, example)
-    facts = write(run, out, wishes)
+    settings = PackSettings(name, summary, task, licence, "", limits, precision, fold, example)
+    facts = write(run, out, settings)
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     console.note(f"{name}: {len(facts['files'])} files, {size / 1e6:.2f} MB in {out}")
 

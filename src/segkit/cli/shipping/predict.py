@@ -13,7 +13,7 @@ from segkit.errors import SegkitError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from segkit.engine.predicting.folder import Done, Job
+    from segkit.engine.predicting.folder import Done, PredictJob
 
 
 def command(
@@ -46,11 +46,11 @@ def command(
     Writes masks/*.png, overlays/*.jpg and predictions.csv. Broken files are named in skipped.csv
     and end the command with exit code 1; all others are written.
     """
-    from segkit.engine.predicting.folder import Job, find_pictures, run_job
+    from segkit.engine.predicting.folder import PredictJob, find_pictures, run_job
     from segkit.engine.predicting.predictor import Sliding, load_segmenter
 
     window = Sliding(overlap, scale, batch) if sliding else None
-    job = Job(out, batch, overlays, probabilities, window, workers)
+    job = PredictJob(out, batch, overlays, probabilities, window, workers)
     pictures = find_pictures(sources, skip=out)
     segmenter = load_segmenter(
         model, fold=_fold(fold), device=device, tta=tta, threshold=_share(threshold)
@@ -66,7 +66,7 @@ def _counted(results: Iterable[Done], ticker: _console.Ticker) -> Iterable[Done]
         yield done
 
 
-def _tell(model: Path, done: list[Done], job: Job, json: bool) -> int:
+def _tell(model: Path, done: list[Done], job: PredictJob, json: bool) -> int:
     rows = [row for one in done for row in one.rows]
     skipped = [one for one in done if one.error]
     for one in skipped:
@@ -90,7 +90,7 @@ def _tell(model: Path, done: list[Done], job: Job, json: bool) -> int:
     )
 
 
-def _summary(rows: list[dict[str, Any]], count: int, job: Job) -> None:
+def _summary(rows: list[dict[str, Any]], count: int, job: PredictJob) -> None:
     shown = ["file", "class", "width", "height", "area", "share", "parts", "confidence"]
     _console.table(
         shown,

@@ -11,7 +11,7 @@ from segkit import paths
 from segkit.cli import _console
 from segkit.errors import UsageError
 
-FIGURES = ("dice_image", "iou_image", "dice_pooled", "hd95 px", "at")
+COLUMNS = ("dice_image", "iou_image", "dice_pooled", "hd95 px", "at")
 
 
 def command(
@@ -40,10 +40,10 @@ def _show(made: dict[str, Any]) -> None:
         _console.warn(f"{one['run']} is left out: {one['reason']}")
     if made["runs"]:
         _console.table(
-            ["run", "network", *FIGURES, "n", "folds", "trained on", "selection"],
+            ["run", "network", *COLUMNS, "n", "folds", "trained on", "selection"],
             [_run_row(row) for row in made["runs"]],
             title=f"Runs on {made['data']}",
-            right=(*FIGURES, "n", "folds"),
+            right=(*COLUMNS, "n", "folds"),
         )
     else:
         _console.note(f"No scored run on {made['data']} here.")

@@ -33,7 +33,7 @@ def command(
     from segkit.engine.runs import list_runs
 
     found = [run for root in roots or [paths.runs()] for run in list_runs(root)]
-    rows = [row for row in map(describe, found) if data in (None, row["data"])]
+    rows = [row for row in map(describe_run, found) if data in (None, row["data"])]
     if json:
         console.emit_json(rows)
     elif not rows:
@@ -42,7 +42,7 @@ def command(
         console.table(COLUMNS, [_cells(row) for row in rows], right=("epochs", "score"))
 
 
-def describe(run: Run) -> dict[str, Any]:
+def describe_run(run: Run) -> dict[str, Any]:
     """One run as plain data."""
     from segkit.errors import SegkitError
 

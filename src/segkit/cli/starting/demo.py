@@ -20,7 +20,7 @@ TRAINED = "dermoscopy"  # the network in the box that the last step shows
 def command(
     architecture: Annotated[str, typer.Argument(help="A network: see segkit zoo.")] = "unet",
     data: Annotated[str, typer.Option(help="A built-in set: see segkit data list.")] = "demo",
-    epochs: Annotated[int | None, typer.Option(help="How many.", min=1)] = None,
+    epochs: Annotated[int | None, typer.Option(help="How many epochs are trained.", min=1)] = None,
     size: Annotated[str, typer.Option(help="N or HxW.")] = "128",
     out: Annotated[Path | None, typer.Option(help="The run folder; default runs/demo.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="The scores as JSON.")] = False,
@@ -72,11 +72,11 @@ def _train(
         "train": {"epochs": epochs},
     }
     asked = request.resolve(architecture, quick, flags)
-    from segkit.engine.training.crossval import Options, train
+    from segkit.engine.training.crossval import TrainingOptions, train
 
     words = ["segkit", "demo", architecture, "--data", data, "--size", size]
     with _console.progress("draw and pack") as ticker:
-        options = Options(command=shlex.join(words), prepare_progress=ticker)
+        options = TrainingOptions(command=shlex.join(words), prepare_progress=ticker)
         events = train(asked.recipe, folder, options)
         first = next(events)
     _step(2, f"train {architecture} for {asked.recipe.train.epochs} epochs")

@@ -59,11 +59,11 @@ def command(
     """
     from segkit.cli.sizes import model_settings, parse_sizes
     from segkit.engine.costs.plot import check_name, draw
-    from segkit.engine.costs.profile import Settings, measure_many, profile_many
+    from segkit.engine.costs.profile import ProfileSettings, measure_many, profile_many
 
     check_name(plot)
     sizes = parse_sizes(size)
-    settings = Settings(
+    settings = ProfileSettings(
         batch=batch,
         device=device,
         model=model_settings(set_ or [], "profile"),

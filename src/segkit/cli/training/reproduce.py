@@ -7,13 +7,16 @@ import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from segkit import paths
 from segkit.cli import _console, _training
 from segkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from segkit.engine.experiments.reproduce import Order
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -45,11 +48,20 @@ def command(
     from segkit.engine.experiments import cards
 
     cards.read(card)
-    seconds = _seconds(budget)
-    square = _size(size)
-    options = {"device": device, "resume": resume, "folds": None if fold is None else [fold]}
-    options["fold_jobs"] = parse_jobs(fold_jobs)
-    document = _run(card, (out, epochs, square, seconds, tuple(set_ or ())), options, quiet=as_json)
+    seconds, square, jobs = _seconds(budget), _size(size), parse_jobs(fold_jobs)
+    from segkit.engine.experiments.reproduce import Order
+    from segkit.engine.training.crossval import TrainingOptions
+
+    options = TrainingOptions(
+        device=device,
+        resume=resume,
+        folds=None if fold is None else [fold],
+        fold_jobs=jobs,
+        command=shlex.join(["segkit", *sys.argv[1:]]),
+    )
+    where = out or paths.runs() / card
+    order = Order(card, where, epochs, square, seconds, tuple(set_ or ()), options)
+    document = _run(order, quiet=as_json)
     if as_json:
         _console.emit_json(document)
     else:
@@ -94,16 +106,9 @@ def _size(text: str | None) -> tuple[int, int] | None:
     return parse_size(text) if text else None
 
 
-def _run(
-    card: str, wishes: tuple[Any, ...], options: dict[str, Any], quiet: bool
-) -> dict[str, Any]:
+def _run(order: Order, quiet: bool) -> dict[str, Any]:
     """Carry the order out; the verdict's document."""
-    from segkit.engine.experiments.reproduce import Order, reproduce
-    from segkit.engine.training.crossval import Options
-
-    out, epochs, size, budget, settings = wishes
-    made = Options(**options, command=shlex.join(["segkit", *sys.argv[1:]]))
-    order = Order(card, out or paths.runs() / card, epochs, size, budget, settings, made)
+    from segkit.engine.experiments.reproduce import reproduce
 
     def shown() -> Iterator[dict[str, Any]]:
         for event in reproduce(order):

@@ -34,7 +34,7 @@ def command(
     folds: Annotated[int | None, typer.Option(help="Cross-validate every point.")] = None,
     split: Annotated[str | None, typer.Option(help="7:3, 1500/650, official.")] = None,
     size: Annotated[str | None, typer.Option(help="N or HxW.")] = None,
-    epochs: Annotated[int | None, typer.Option(min=1, help="How many.")] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="How many epochs are trained.")] = None,
     batch: Annotated[int | None, typer.Option(min=1, help="Pictures per step.")] = None,
     lr: Annotated[float | None, typer.Option(help="The learning rate.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, max=MAX_SEED, help="The first seed.")] = None,
@@ -118,9 +118,9 @@ def _folder(name: str, study: str | None, resume: bool) -> Path:
 def _run(points: list[Any], folder: Path, options: dict[str, Any], json: bool) -> None:
     from segkit.cli import _training
     from segkit.engine.experiments.sweep import sweep
-    from segkit.engine.training.crossval import Options
+    from segkit.engine.training.crossval import TrainingOptions
 
-    last = _training.follow(sweep(points, folder, Options(**options)), json)
+    last = _training.follow(sweep(points, folder, TrainingOptions(**options)), json)
     if not json:
         _show(last)
     if any(row["state"] == "failed" for row in last["rows"]):

@@ -48,7 +48,7 @@ def command(
     recipe: Annotated[
         str | None, _option("A recipe of the network (paper, …) or a TOML/JSON file.")
     ] = None,
-    epochs: Annotated[int | None, _option("How many.", min=1)] = None,
+    epochs: Annotated[int | None, _option("How many epochs are trained.", min=1)] = None,
     batch: Annotated[str | None, _option("Pictures per step, or auto.")] = None,
     lr: Annotated[float | None, _option("The learning rate.")] = None,
     seed: Annotated[int | None, _option("The first seed.", min=0, max=MAX_SEED)] = None,
@@ -153,10 +153,10 @@ def _run(
         console.note(text)
     if backend is not None:
         os.environ["SEGKIT_BACKEND"] = backend
-    from segkit.engine.training.crossval import Options, train
+    from segkit.engine.training.crossval import TrainingOptions, train
 
     with console.progress("prepare") as ticker:
-        made = Options(**options, prepare_progress=ticker)
+        made = TrainingOptions(**options, prepare_progress=ticker)
         events = train(asked.recipe, folder, made)
         head = [next(events)]
         while head[-1]["event"] == "note":

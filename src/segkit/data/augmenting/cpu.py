@@ -6,13 +6,15 @@ import cv2
 import numpy as np
 
 from segkit.data.augmenting.operations import spread
-from segkit.data.augmenting.policy import Plan
+from segkit.data.augmenting.policy import AugmentationPlan
 from segkit.data.augmenting.skin import corner_shade, hair_shade
 
 LINEAR, NEAREST = cv2.INTER_LINEAR, cv2.INTER_NEAREST
 
 
-def apply(plan: Plan, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def apply(
+    plan: AugmentationPlan, image: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """uint8 (H, W, 3) and (H, W) as the plan has them."""
     image, mask = _geometry(plan, image, mask)
     for kind, numbers in plan.steps:
@@ -24,7 +26,9 @@ def apply(plan: Plan, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, 
     return image, mask
 
 
-def _geometry(plan: Plan, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _geometry(
+    plan: AugmentationPlan, image: np.ndarray, mask: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     if plan.still:
         return image, mask
     exact = _exact(plan)
@@ -45,7 +49,7 @@ def _geometry(plan: Plan, image: np.ndarray, mask: np.ndarray) -> tuple[np.ndarr
     )
 
 
-def _source(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
+def _source(plan: AugmentationPlan) -> tuple[np.ndarray, np.ndarray]:
     """Where each output pixel comes from, as two float maps."""
     assert plan.warp is not None
     moved = spread(plan.warp, plan.height, plan.width)
@@ -58,7 +62,7 @@ def _source(plan: Plan) -> tuple[np.ndarray, np.ndarray]:
     )
 
 
-def _exact(plan: Plan):  # type: ignore[no-untyped-def]
+def _exact(plan: AugmentationPlan):  # type: ignore[no-untyped-def]
     """Flips and quarter turns move pixels without interpolation; None for anything else."""
     if plan.warp is not None:
         return None

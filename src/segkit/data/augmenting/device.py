@@ -14,18 +14,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from segkit.data.augmenting.policy import Plan
+from segkit.data.augmenting.policy import AugmentationPlan
 from segkit.data.augmenting.skin import corner_shade, hair_shade
 from segkit.ops.exact import without_tf32
 
 
-def apply(plans: Sequence[Plan], images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+def apply(
+    plans: Sequence[AugmentationPlan], images: Tensor, masks: Tensor
+) -> tuple[Tensor, Tensor]:
     """uint8 (B, H, W, 3) and (B, H, W) as the plans have them."""
     with without_tf32():  # coordinates of hundreds of pixels are products, too
         return _apply(plans, images, masks)
 
 
-def _apply(plans: Sequence[Plan], images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+def _apply(
+    plans: Sequence[AugmentationPlan], images: Tensor, masks: Tensor
+) -> tuple[Tensor, Tensor]:
     images, masks = _geometry(plans, images, masks)
     values = images.permute(0, 3, 1, 2).float()  # (B, 3, H, W)
     for turn in range(max((len(plan.steps) for plan in plans), default=0)):
@@ -36,7 +40,9 @@ def _apply(plans: Sequence[Plan], images: Tensor, masks: Tensor) -> tuple[Tensor
     return values.to(torch.uint8).permute(0, 2, 3, 1), masks
 
 
-def _geometry(plans: Sequence[Plan], images: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
+def _geometry(
+    plans: Sequence[AugmentationPlan], images: Tensor, masks: Tensor
+) -> tuple[Tensor, Tensor]:
     """All pictures that move, sampled once: linearly, and masks by nearest neighbour."""
     moved = [row for row, plan in enumerate(plans) if not plan.still]
     if not moved:
@@ -53,7 +59,7 @@ def _geometry(plans: Sequence[Plan], images: Tensor, masks: Tensor) -> tuple[Ten
     return images, masks
 
 
-def _grid(plans: Sequence[Plan], device: torch.device) -> Tensor:
+def _grid(plans: Sequence[AugmentationPlan], device: torch.device) -> Tensor:
     """(B, H, W, 2): where each output pixel comes from, in grid_sample's units."""
     height, width = plans[0].height, plans[0].width
     matrix = torch.from_numpy(np.stack([plan.matrix[:2] for plan in plans])).float().to(device)
@@ -69,7 +75,7 @@ def _grid(plans: Sequence[Plan], device: torch.device) -> Tensor:
     return 2 * source / source.new_tensor([max(width - 1, 1), max(height - 1, 1)]) - 1
 
 
-def _field(plan: Plan, device: torch.device) -> Tensor:
+def _field(plan: AugmentationPlan, device: torch.device) -> Tensor:
     """(H, W, 2): the displacement of each output pixel."""
     if plan.warp is None:
         return torch.zeros(plan.height, plan.width, 2, device=device)
@@ -78,7 +84,7 @@ def _field(plan: Plan, device: torch.device) -> Tensor:
     return F.interpolate(coarse, size, mode="bilinear", align_corners=True)[0].permute(1, 2, 0)
 
 
-def _photometry(plans: Sequence[Plan], turn: int, values: Tensor) -> None:
+def _photometry(plans: Sequence[AugmentationPlan], turn: int, values: Tensor) -> None:
     """The step number `turn` of every picture that has one, kind by kind, in place."""
     kinds: dict[str, list[int]] = {}
     for row, plan in enumerate(plans):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from segkit.data.augmenting.policy import Op, Plan, about_centre
+from segkit.data.augmenting.policy import AugmentationPlan, Op, about_centre
 
 Range = tuple[float, float]
 
@@ -19,7 +19,7 @@ class FlipX(Op):
 
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         plan.move(np.array([[-1.0, 0, plan.width - 1], [0, 1, 0], [0, 0, 1]]))
 
 
@@ -29,7 +29,7 @@ class FlipY(Op):
 
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         plan.move(np.array([[1.0, 0, 0], [0, -1, plan.height - 1], [0, 0, 1]]))
 
 
@@ -39,7 +39,7 @@ class QuarterTurn(Op):
 
     p: float = 1.0
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         turns = int(rng.integers(4))
         if plan.height != plan.width:
             turns = turns // 2 * 2
@@ -54,7 +54,7 @@ class Rotate(Op):
     degrees: Range = (-180.0, 180.0)
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         angle = math.radians(rng.uniform(*self.degrees))
         cosine, sine = math.cos(angle), math.sin(angle)
         plan.move(about_centre(plan, np.array([[cosine, sine], [-sine, cosine]])))
@@ -68,7 +68,7 @@ class Scale(Op):
     apart: bool = False
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         x = rng.uniform(*self.factor)
         y = rng.uniform(*self.factor) if self.apart else x
         plan.move(about_centre(plan, np.diag([1 / x, 1 / y])))
@@ -81,7 +81,7 @@ class Shear(Op):
     degrees: Range = (-10.0, 10.0)
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         slope = math.tan(math.radians(rng.uniform(*self.degrees)))
         forward = np.array([[1, slope], [slope, 1]])
         plan.move(about_centre(plan, np.linalg.inv(forward)))
@@ -94,7 +94,7 @@ class Shift(Op):
     fraction: Range = (-0.1, 0.1)
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         x = rng.uniform(*self.fraction) * plan.width
         y = rng.uniform(*self.fraction) * plan.height
         plan.move(np.array([[1, 0, -x], [0, 1, -y], [0, 0, 1]]))
@@ -108,7 +108,7 @@ class CropResize(Op):
     ratio: Range = (3 / 4, 4 / 3)
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         whole = plan.height * plan.width
         for _ in range(10):
             area = rng.uniform(*self.area) * whole
@@ -121,7 +121,7 @@ class CropResize(Op):
                 return
 
 
-def _crop(plan: Plan, top: int, left: int, height: int, width: int) -> np.ndarray:
+def _crop(plan: AugmentationPlan, top: int, left: int, height: int, width: int) -> np.ndarray:
     """Output pixel centres to the crop's, as a resize with half-pixel centres maps them."""
     x, y = width / plan.width, height / plan.height
     return np.array([[x, 0, left + x / 2 - 0.5], [0, y, top + y / 2 - 0.5], [0, 0, 1]])
@@ -135,7 +135,7 @@ class PiecewiseAffine(Op):
     sigma: Range = (0.008, 0.03)
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         rows, columns = rng.integers(self.cells[0], self.cells[1] + 1, 2)
         sigma = rng.uniform(*self.sigma, (rows, columns, 1))
         moved = rng.normal(size=(rows, columns, 2)) * sigma * (plan.width, plan.height)
@@ -154,14 +154,14 @@ class Elastic(Op):
     cell: float = 0.125
     p: float = 0.3
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         nodes = max(3, round(1 / self.cell)) + 1
         coarse = rng.normal(size=(nodes, nodes, 2)) * rng.uniform(*self.amount)
         fine = _smooth(_smooth(_denser(_denser(coarse))))
         add_warp(plan, fine * (plan.width, plan.height))
 
 
-def add_warp(plan: Plan, warp: np.ndarray) -> None:
+def add_warp(plan: AugmentationPlan, warp: np.ndarray) -> None:
     """Fields add up on the finer of the two grids."""
     if plan.warp is None:
         plan.warp = warp
@@ -205,7 +205,7 @@ class Contrast(Op):
     per_channel: float = 0.0
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         apart = rng.random() < self.per_channel
         alpha = rng.uniform(*self.alpha, 3 if apart else 1) * np.ones(3)
         plan.steps.append(linear(np.diag(alpha), 127 * (1 - alpha)))
@@ -218,7 +218,7 @@ class Brightness(Op):
     amount: Range = (-0.15, 0.15)
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         plan.steps.append(linear(np.eye(3), np.full(3, 255 * rng.uniform(*self.amount))))
 
 
@@ -230,7 +230,7 @@ class ColourJitter(Op):
     hue: Range = (-10.0, 10.0)
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         angle, amount = math.radians(rng.uniform(*self.hue)), rng.uniform(*self.saturation)
         turn = np.array(
             [
@@ -253,7 +253,7 @@ class Gamma(Op):
     gamma: Range = (0.8, 1.25)
     p: float = 0.3
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         plan.steps.append(("gamma", (float(rng.uniform(*self.gamma)),)))
 
 
@@ -264,7 +264,7 @@ class Blur(Op):
     sigma: Range = (1.0, 1.0)
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         plan.steps.append(("blur", (float(rng.uniform(*self.sigma)),)))
 
 
@@ -275,7 +275,7 @@ class Noise(Op):
     sigma: Range = (1.0, 8.0)
     p: float = 0.5
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         plan.steps.append(("noise", (float(rng.uniform(*self.sigma)),)))
 
 
@@ -287,7 +287,7 @@ class CutOut(Op):
     side: Range = (0.05, 0.2)
     p: float = 0.3
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         for _ in range(rng.integers(self.count[0], self.count[1] + 1)):
             height = round(rng.uniform(*self.side) * plan.height)
             width = round(rng.uniform(*self.side) * plan.width)

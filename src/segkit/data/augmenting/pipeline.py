@@ -15,7 +15,7 @@ from numpy.random import Generator
 from segkit.data.augmenting import cpu
 from segkit.data.augmenting.names import SUFFIXES
 from segkit.data.augmenting.policies import policy
-from segkit.data.augmenting.policy import Plan, Policy
+from segkit.data.augmenting.policy import AugmentationPlan, Policy
 from segkit.errors import UsageError
 
 
@@ -28,7 +28,7 @@ class Augmentation(Protocol):
         self, rng: Generator, image: np.ndarray, mask: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]: ...
 
-    def draw(self, rng: Generator, height: int, width: int) -> Plan: ...
+    def draw(self, rng: Generator, height: int, width: int) -> AugmentationPlan: ...
 
 
 class Named:
@@ -39,7 +39,7 @@ class Named:
     def __init__(self, policy: Policy):
         self.policy = policy
 
-    def draw(self, rng: Generator, height: int, width: int) -> Plan:
+    def draw(self, rng: Generator, height: int, width: int) -> AugmentationPlan:
         return self.policy.draw(rng, height, width)
 
     def apply(
@@ -58,7 +58,7 @@ class Saved:
         self.local = threading.local()
         self._pipeline()
 
-    def draw(self, rng: Generator, height: int, width: int) -> Plan:
+    def draw(self, rng: Generator, height: int, width: int) -> AugmentationPlan:
         raise TypeError("an albumentations pipeline has no plan")
 
     def apply(

@@ -19,7 +19,7 @@ Step = tuple[str, tuple[float, ...]]  # a photometric step: its kind and its dra
 
 
 @dataclass
-class Plan:
+class AugmentationPlan:
     """What is to happen to one sample of H × W."""
 
     height: int
@@ -50,7 +50,7 @@ class Op:
 
     p: float = 1.0
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         raise TypeError(f"{type(self).__name__} draws nothing")
 
 
@@ -63,9 +63,9 @@ class Policy:
     pick: tuple[int, int] | None = None  # draw how many, both ends included
     summary: str = ""
 
-    def draw(self, rng: Generator, height: int, width: int) -> Plan:
+    def draw(self, rng: Generator, height: int, width: int) -> AugmentationPlan:
         """The plan of one sample."""
-        plan = Plan(height, width)
+        plan = AugmentationPlan(height, width)
         for op in self._chosen(rng):
             if op.p >= 1 or rng.random() < op.p:
                 op.draw(plan, rng)
@@ -85,7 +85,7 @@ def generator(seed: int, epoch: int, key: str) -> Generator:
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
 
 
-def about_centre(plan: Plan, inverse: np.ndarray) -> np.ndarray:
+def about_centre(plan: AugmentationPlan, inverse: np.ndarray) -> np.ndarray:
     """A 2 × 2 map as one about the middle of the picture."""
     matrix = np.eye(3)
     matrix[:2, :2] = inverse

@@ -12,7 +12,7 @@ from typing import Any
 
 from numpy.random import Generator
 
-from segkit.data.augmenting.policy import Op, Plan
+from segkit.data.augmenting.policy import AugmentationPlan, Op
 
 Range = tuple[float, float]
 
@@ -28,7 +28,7 @@ class Hair(Op):
     darkness: Range = (0.4, 0.9)
     p: float = 0.25
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         for _ in range(rng.integers(self.count[0], self.count[1] + 1)):
             place = rng.uniform(0, 1, 2)
             angle = rng.uniform(0, math.pi)
@@ -45,7 +45,7 @@ class Vignette(Op):
     amount: Range = (0.4, 1.0)
     p: float = 0.2
 
-    def draw(self, plan: Plan, rng: Generator) -> None:
+    def draw(self, plan: AugmentationPlan, rng: Generator) -> None:
         numbers = (rng.uniform(*self.start), rng.uniform(*self.amount))
         plan.steps.append(("vignette", tuple(float(v) for v in numbers)))
 

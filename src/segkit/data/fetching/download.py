@@ -25,7 +25,7 @@ PAGES = (b"<!doctype", b"<html", b"<?xml")
 PIECE = 1 << 15  # at most this much is read twice when a connection breaks
 
 
-class Progress(Protocol):
+class DownloadProgress(Protocol):
     """Whatever draws the bytes."""
 
     def total(self, amount: float) -> None: ...
@@ -45,7 +45,7 @@ class Network:
     tries: int = TRIES
     pause: float = 1.0  # seconds before the second try; doubled each time
     say: Callable[[str], None] | None = None
-    progress: Progress | None = None
+    progress: DownloadProgress | None = None
 
 
 @dataclass(frozen=True)

@@ -146,7 +146,7 @@ def _match_in_folders(pictures: Sequence[str], truths: Sequence[str], part: str)
     mask_folders = _by_folder(truths)
     if len(by_folder) != len(mask_folders) or len(by_folder) == 1:
         raise SegkitError(
-            "pictures of one base name lie in several folders, and masks are not laid out alike",
+            "pictures of one base name lie in several folders, and masks are not in folders alike",
             f"{len(by_folder)} folders of pictures, {len(mask_folders)} of masks",
             "Import them with --csv (columns id, image, mask).",
         )

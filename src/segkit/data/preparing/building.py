@@ -21,7 +21,7 @@ from segkit.data.store import FORMAT, MANIFEST, PreparedSet
 from segkit.errors import SegkitError
 
 
-class Progress(Protocol):
+class PrepareProgress(Protocol):
     """Whatever draws: see segkit.cli._console.Ticker."""
 
     def total(self, amount: float) -> None: ...
@@ -47,7 +47,7 @@ def build(
     plan: dict[str, Any],
     run: Callable[[int, int], Iterator[Read]],
     workers: int,
-    progress: Progress | None,
+    progress: PrepareProgress | None,
 ) -> None:
     """Rows into a work folder that a later try continues, then manifest, then the rename."""
     work = root.parent / f".{root.name}.{stamp[:12]}.work"

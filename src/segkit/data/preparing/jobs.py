@@ -17,7 +17,7 @@ from segkit.api import Dataset, resolve
 from segkit.data import sources
 from segkit.data.pairing import Pair
 from segkit.data.preparing.options import all_options
-from segkit.data.preparing.reading import Read, Settings, pack, read_pair, single_threaded
+from segkit.data.preparing.reading import PrepareSettings, Read, pack, read_pair, single_threaded
 from segkit.data.store import FORMAT
 from segkit.errors import SegkitError
 
@@ -45,7 +45,7 @@ def file_jobs(
             f"no pair of picture and mask in {root}",
             f"Run: segkit data check {dataset.name}",
         )
-    settings = Settings(
+    settings = PrepareSettings(
         size,
         resize,
         full["mask_resize"],
@@ -69,7 +69,7 @@ def generated_jobs(
     seed = int(options.get("seed") or 0)
     assert dataset.generate is not None
     draw = resolve(dataset.generate)
-    settings = Settings(size, resize)
+    settings = PrepareSettings(size, resize)
     plan = _plan(
         dataset, size, resize, variant, {**options, "count": str(count), "seed": str(seed)}
     )
@@ -89,7 +89,7 @@ def _needed(dataset: Dataset) -> Any:
     return dataset.pair
 
 
-def _drawn(sample: tuple[str, Any, Any, Mapping[str, Any]], settings: Settings) -> Read:
+def _drawn(sample: tuple[str, Any, Any, Mapping[str, Any]], settings: PrepareSettings) -> Read:
     name, picture, mask, facts = sample
     item = {
         "id": name,

@@ -8,13 +8,13 @@ from pathlib import Path
 from segkit import paths
 from segkit.data import sources
 from segkit.data.locks import locked
-from segkit.data.preparing.building import Progress, build, is_current
+from segkit.data.preparing.building import PrepareProgress, build, is_current
 from segkit.data.preparing.jobs import cores, file_jobs, generated_jobs
 from segkit.data.preparing.options import checked_options, folder, parse_variant
 from segkit.data.store import MANIFEST
 from segkit.recipe import DataRecipe
 
-__all__ = ["Progress", "ensure_prepared", "folder", "parse_variant", "prepare"]
+__all__ = ["PrepareProgress", "ensure_prepared", "folder", "parse_variant", "prepare"]
 
 
 def prepare(
@@ -24,7 +24,7 @@ def prepare(
     variant: str = "original",
     options: Mapping[str, str] | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: PrepareProgress | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Path:
     """The folder of the prepared set; made if it is not there or the raw files have changed."""
@@ -44,7 +44,7 @@ def ensure_prepared(
     name: str | None,
     data: DataRecipe,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: PrepareProgress | None = None,
     say: Callable[[str], None] | None = None,
 ) -> Path:
     """The prepared set that a recipe asks for: the one fetched dataset if no name is given,

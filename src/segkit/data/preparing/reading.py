@@ -21,7 +21,7 @@ KEPT = ("empty", "full", "inverted", "faint", "ignored")  # oddities that stay i
 
 
 @dataclass(frozen=True)
-class Settings:
+class PrepareSettings:
     """What the rows of a prepared set depend on, apart from the files."""
 
     size: tuple[int, int]
@@ -40,7 +40,7 @@ class Read:
     rows: dict[str, NDArray] | None
 
 
-def read_pair(pair: Pair, root: Path, settings: Settings) -> Read:
+def read_pair(pair: Pair, root: Path, settings: PrepareSettings) -> Read:
     """Decode, check and resize one pair; a broken one is kept out and says why."""
     missing = _missing(pair)
     if missing:
@@ -67,7 +67,7 @@ def _kept_out(pair: Pair, kind: str, text: str) -> dict[str, Any]:
     return {"id": pair.id, "part": pair.part, "problems": [{"kind": kind, "text": text}]}
 
 
-def _read(pair: Pair, root: Path, settings: Settings) -> Read:
+def _read(pair: Pair, root: Path, settings: PrepareSettings) -> Read:
     assert pair.image is not None
     image_bytes = (root / pair.image).read_bytes()
     mask_bytes = [(root / file).read_bytes() for file in pair.masks]
@@ -110,7 +110,7 @@ def pack(
     item: dict[str, Any],
     picture: NDArray[np.uint8],
     mask: NDArray[np.uint8],
-    settings: Settings,
+    settings: PrepareSettings,
     labels: NDArray[np.uint16] | None = None,
     on_grid: NDArray[np.uint8] | None = None,
 ) -> Read:

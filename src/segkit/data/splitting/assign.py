@@ -1,4 +1,4 @@
-"""Dealing pictures into bins of given capacity: groups stay together, strata are spread evenly."""
+"""Assigns pictures to bins of given capacity: groups stay together, strata are spread evenly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def shuffled(ids: Sequence[str], seed: int) -> list[str]:
     return [ids[index] for index in order]
 
 
-def deal(
+def assign(
     ids: Sequence[str],
     capacities: Sequence[int],
     *,

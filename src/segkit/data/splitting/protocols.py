@@ -275,7 +275,7 @@ def listing() -> list[dict[str, Any]]:
                 {
                     "name": item.name,
                     "dataset": dataset,
-                    "rule": describe(rule),
+                    "rule": describe_rule(rule),
                     "size": list(size) if size else None,
                     "resize": item.resize,
                     "selection": item.selection,
@@ -287,7 +287,7 @@ def listing() -> list[dict[str, Any]]:
     return rows
 
 
-def describe(rule: Rule) -> str:
+def describe_rule(rule: Rule) -> str:
     """A rule in a few words."""
     words = {
         "official": "official parts",

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from segkit.data import sources
-from segkit.data.splitting.assign import deal, proportional, shuffled, spread
-from segkit.data.splitting.protocols import Protocol, Rule, describe
+from segkit.data.splitting.assign import assign, proportional, shuffled, spread
+from segkit.data.splitting.protocols import Protocol, Rule, describe_rule
 from segkit.data.splitting.types import Fold, Split
 from segkit.data.store import PreparedSet
 from segkit.errors import SegkitError, UsageError
@@ -17,8 +17,8 @@ VAL_SHARE = 0.1
 
 
 @dataclass(frozen=True)
-class Ask:
-    """What every rule needs to know."""
+class Splitter:
+    """Cuts a prepared set into parts by any of the rules; what all of them need to know."""
 
     prepared: PreparedSet
     seed: int
@@ -38,7 +38,7 @@ class Ask:
             )
         if self.order != "seeded":
             return self._sorted_folds(folds)
-        parts = self._deal(ids, spread(len(ids), folds), self.seed)
+        parts = self._assign(ids, spread(len(ids), folds), self.seed)
         made = [
             self._with_validation(set(ids) - set(part), part, index)
             for index, part in enumerate(parts)
@@ -70,7 +70,7 @@ class Ask:
                 f"--split {text} leaves a part empty", f"{len(ids)} pictures are prepared"
             )
         if self.order == "seeded":
-            bins = self._deal(ids, counts, self.seed)
+            bins = self._assign(ids, counts, self.seed)
         else:
             bins = _cut(ids, counts)
         made = (
@@ -111,8 +111,8 @@ class Ask:
         )
         return sorted(kept)
 
-    def _deal(self, ids: Sequence[str], capacities: Sequence[int], seed: int) -> list[list[str]]:
-        return deal(ids, capacities, strata=self.strata, groups=self.groups, seed=seed)
+    def _assign(self, ids: Sequence[str], capacities: Sequence[int], seed: int) -> list[list[str]]:
+        return assign(ids, capacities, strata=self.strata, groups=self.groups, seed=seed)
 
     def _with_validation(
         self,
@@ -134,7 +134,7 @@ class Ask:
         if plain:
             mixed = shuffled(train, seed)
             return _fold_of([mixed[count:], mixed[:count], test])
-        kept, val = self._deal(train, [len(train) - count, count], seed)
+        kept, val = self._assign(train, [len(train) - count, count], seed)
         return _fold_of([kept, val, test])
 
     def _sorted_classes(self, ids: Sequence[str], by_class: bool) -> list[list[str]]:
@@ -165,7 +165,7 @@ class Ask:
             seeded=rule.order == "seeded" or bool(rule.val),
             seed=seed,
             selection=item.selection,
-            notes=(describe(rule), *notes),
+            notes=(describe_rule(rule), *notes),
         )
 
     def _carry_out(self, rule: Rule, pool: list[str], seed: int) -> list[Fold]:

@@ -14,7 +14,7 @@ from segkit import paths
 from segkit.data.splitting.groups import clusters, groups_of, strangers
 from segkit.data.splitting.protocols import PROTOCOLS
 from segkit.data.splitting.protocols import protocol as find_protocol
-from segkit.data.splitting.rules import Ask
+from segkit.data.splitting.rules import Splitter
 from segkit.data.splitting.types import Fold, Split
 from segkit.data.store import PreparedSet
 from segkit.errors import SegkitError, UsageError
@@ -71,19 +71,19 @@ def make_split(
         whole = f"protocol '{protocol or 'official'}'"
     _refuse_unused(whole, folds, order, stratify, tail)
     groups = groups_of(prepared, group)
-    ask = Ask(prepared, seed, groups, _strata(prepared, stratify), order, tail)
+    splitter = Splitter(prepared, seed, groups, _strata(prepared, stratify), order, tail)
     if split_file is not None:
         made = load_split(split_file, prepared)
     elif folds is not None:
-        made = ask.cross_validation(folds)
+        made = splitter.cross_validation(folds)
     elif split is not None and split != "official":
-        made = ask.holdout(split)
+        made = splitter.holdout(split)
     elif protocol is not None and split is None:
-        made = ask.published(find_protocol(protocol))
+        made = splitter.published(find_protocol(protocol))
     elif split == "official" or _has_official_test(prepared):
-        made = ask.published(PROTOCOLS["official"])
+        made = splitter.published(PROTOCOLS["official"])
     else:
-        made = ask.holdout("7:3")
+        made = splitter.holdout("7:3")
     notes = _left_out(made, prepared) if split_file is not None else ()
     return _checked(made, prepared, groups, group, strict, notes)
 

@@ -23,7 +23,7 @@ from segkit.errors import UsageError
 
 
 @dataclass(frozen=True)
-class Settings:
+class ProfileSettings:
     """What to profile. `size` None is the paper's."""
 
     size: tuple[int, int] | None = None
@@ -36,7 +36,7 @@ class Settings:
     seconds: float = SECONDS  # for what is measured
 
 
-def profile(name: str, settings: Settings = Settings()) -> dict[str, Any]:
+def profile(name: str, settings: ProfileSettings = ProfileSettings()) -> dict[str, Any]:
     """The costs of one architecture at one size."""
     value = build.architecture(name)
     config = build.model_config(name, dict(settings.model))
@@ -47,13 +47,13 @@ def profile(name: str, settings: Settings = Settings()) -> dict[str, Any]:
 
 
 def counted(
-    value: Architecture, config: Any, settings: Settings
+    value: Architecture, config: Any, settings: ProfileSettings
 ) -> tuple[dict[str, Any], nn.Module]:
     """The document without what is measured, and the network that was counted."""
     shape = (settings.batch, config.in_channels, *input_size(value, config, settings.size))
     network = outline(value, config)
     found = count(network, shape)
-    document = describe(value, config, network) | costs(value, network, found, shape)
+    document = architecture_facts(value, config, network) | costs(value, network, found, shape)
     document |= {"latency_ms": None, "peak_memory_mb": None}
     device = pick_device(settings.device)
     document["backend"] = backend_name(device) if found.scan_ops else None
@@ -75,7 +75,7 @@ def outline(value: Architecture, config: Any) -> nn.Module:
 
 
 def measured(
-    name: str, config: Any, document: dict[str, Any], settings: Settings
+    name: str, config: Any, document: dict[str, Any], settings: ProfileSettings
 ) -> dict[str, Any]:
     """Time, memory and energy here, within about `settings.seconds`."""
     device = pick_device(settings.device)
@@ -86,7 +86,7 @@ def measured(
 
 
 def profile_many(
-    names: Sequence[str], sizes: Sequence[tuple[int, int] | None], settings: Settings
+    names: Sequence[str], sizes: Sequence[tuple[int, int] | None], settings: ProfileSettings
 ) -> Iterator[dict[str, Any]]:
     """All architectures at all sizes, one by one."""
     for name in names:
@@ -94,7 +94,7 @@ def profile_many(
             yield profile(name, replace(settings, size=size))
 
 
-def measure_many(documents: Sequence[dict[str, Any]], settings: Settings) -> Iterator[None]:
+def measure_many(documents: Sequence[dict[str, Any]], settings: ProfileSettings) -> Iterator[None]:
     """Fill in what is measured, document by document."""
     for document in documents:
         config = build.model_config(document["architecture"], dict(settings.model))
@@ -113,7 +113,7 @@ def input_size(value: Architecture, config: Any, asked: tuple[int, int] | None) 
     return asked or only or value.size
 
 
-def describe(value: Architecture, config: Any, network: nn.Module) -> dict[str, Any]:
+def architecture_facts(value: Architecture, config: Any, network: nn.Module) -> dict[str, Any]:
     """What the network is, and how big."""
     numbers = [*network.parameters(), *network.buffers()]
     return {

@@ -42,7 +42,7 @@ def row(value: Architecture, size: tuple[int, int] | None, latency: bool) -> dic
 def _count(value: Architecture, size: tuple[int, int] | None) -> dict[str, Any]:
     from segkit.engine.costs import profile
 
-    settings = profile.Settings(size=size, measure=False)
+    settings = profile.ProfileSettings(size=size, measure=False)
     document = profile.counted(value, value.config(), settings)[0]
     return {key: document[key] for key in stored.KEYS}
 

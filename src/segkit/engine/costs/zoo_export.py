@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from segkit import build, paths
-from segkit.engine.exporting.export import Options, export, report_path
+from segkit.engine.exporting.export import ExportOptions, export, report_path
 from segkit.engine.exporting.parity import BOUNDS, drawing, pictures
 from segkit.engine.exporting.subject import Subject, find_subject
 from segkit.errors import SegkitError
@@ -41,7 +41,7 @@ def onnx_facts(name: str, folder: Path) -> dict[str, Any]:
     }
 
 
-def options_for(subject: Subject) -> Options:
+def options_for(subject: Subject) -> ExportOptions:
     """The gate as it is; where the network's own float32 is off by half its bound, twice that.
 
     VMPANet's logits move by 2e-2 for a millionth of noise in the picture at such statistics: no two
@@ -49,7 +49,9 @@ def options_for(subject: Subject) -> Options:
     """
     own, largest = own_rounding(subject)
     bound = BOUNDS["float32"].of_logits(largest)
-    return Options() if bound is None or own <= bound / 2 else Options(tolerance=2 * own)
+    return (
+        ExportOptions() if bound is None or own <= bound / 2 else ExportOptions(tolerance=2 * own)
+    )
 
 
 def own_rounding(subject: Subject) -> tuple[float, float]:

@@ -28,7 +28,7 @@ BATCH = 16
 
 
 @dataclass(frozen=True)
-class Plan:
+class MeasurementPlan:
     """How cases are predicted and measured."""
 
     wanted: cases.Wanted = field(default_factory=cases.Wanted)
@@ -42,7 +42,7 @@ def measure_part(
     segmenter: Segmenter,
     prepared: PreparedSet,
     ids: Sequence[str],
-    plan: Plan,
+    plan: MeasurementPlan,
     progress: Any = None,
 ) -> Columns:
     """The columns of the pictures `ids`; the next batch is predicted while one is measured."""
@@ -80,7 +80,7 @@ def _predictions(
 def _measure(
     segmenter: Segmenter,
     prepared: PreparedSet,
-    plan: Plan,
+    plan: MeasurementPlan,
     rows: list[int],
     probability: np.ndarray,
     seconds: float,
@@ -109,7 +109,7 @@ def _array(values: list[Any]) -> np.ndarray:
 def _at_prepared(
     segmenter: Segmenter,
     prepared: PreparedSet,
-    plan: Plan,
+    plan: MeasurementPlan,
     rows: list[int],
     probability: np.ndarray,
 ) -> Columns:
@@ -152,7 +152,11 @@ def _own(prepared: PreparedSet, row: int) -> Geometry:
 
 
 def _at_original(
-    segmenter: Segmenter, prepared: PreparedSet, plan: Plan, row: int, probability: np.ndarray
+    segmenter: Segmenter,
+    prepared: PreparedSet,
+    plan: MeasurementPlan,
+    row: int,
+    probability: np.ndarray,
 ) -> Columns:
     image, truth = prepared.original(prepared.ids[row])
     full = _restored(prepared, probability, truth.shape)

@@ -14,7 +14,7 @@ import numpy as np
 from segkit import paths
 from segkit.engine.evaluating.cases import Columns, measure_part
 from segkit.engine.evaluating.cases_csv import write_cases
-from segkit.engine.evaluating.settings import Bench, Settings, prepare_bench
+from segkit.engine.evaluating.settings import Evaluation, EvaluationSettings, prepare_evaluation
 from segkit.engine.evaluating.summary import document, metrics, resampler, units
 from segkit.engine.runs import Run, open_run
 from segkit.errors import UsageError
@@ -39,34 +39,36 @@ def evaluate_run(
 ) -> dict[str, Any]:
     """Score a run; the settings are those of `Settings`, the result is the JSON document."""
     opened = run if isinstance(run, Run) else open_run(run)
-    settings = Settings(data, split, at, tta or "none", protocol=protocol, device=device, **more)
-    bench = prepare_bench(opened, settings)
-    ticker = _Ticker(progress, bench)
-    columns = _all_folds(bench, bench.base_tta, ticker)
+    settings = EvaluationSettings(
+        data, split, at, tta or "none", protocol=protocol, device=device, **more
+    )
+    evaluation = prepare_evaluation(opened, settings)
+    ticker = _Ticker(progress, evaluation)
+    columns = _all_folds(evaluation, evaluation.base_tta, ticker)
     draws = resampler(columns, settings.resamples, settings.interval)
-    made = document(_head(bench), columns, bench.classes, bench.scoring, draws)
-    made["rows"] = _rows(bench, columns, ticker)
+    made = document(_head(evaluation), columns, evaluation.classes, evaluation.scoring, draws)
+    made["rows"] = _rows(evaluation, columns, ticker)
     if settings.tune:
-        made["tuned"] = _tuned(bench)
-    made["notes"] = bench.notes
+        made["tuned"] = _tuned(evaluation)
+    made["notes"] = evaluation.notes
     if settings.save:
-        _save(bench, columns, made)
+        _save(evaluation, columns, made)
     return made
 
 
-def _head(bench: Bench) -> dict[str, Any]:
-    run, settings = bench.run, bench.settings
+def _head(evaluation: Evaluation) -> dict[str, Any]:
+    run, settings = evaluation.run, evaluation.settings
     return {
         "run": str(run.path),
         "architecture": run.recipe.architecture,
-        "data": bench.prepared.name,
+        "data": evaluation.prepared.name,
         "trained_on": run.card["name"],
-        "split": bench.split,
+        "split": evaluation.split,
         "selection": run.selection,
         "at": settings.at,
-        "size": list(bench.prepared.size),
-        "resize": bench.prepared.resize,
-        "tta": bench.base_tta,
+        "size": list(evaluation.prepared.size),
+        "resize": evaluation.prepared.resize,
+        "tta": evaluation.base_tta,
         "threshold": run.recipe.evaluate.threshold,
         "tolerance": settings.tolerance,
     }
@@ -75,9 +77,9 @@ def _head(bench: Bench) -> dict[str, Any]:
 class _Ticker:
     """Tells the caller's progress bar how much there is; works without one."""
 
-    def __init__(self, progress: Any, bench: Bench):
+    def __init__(self, progress: Any, evaluation: Evaluation):
         self.progress, self.goal = progress, 0
-        self.bench = bench
+        self.evaluation = evaluation
 
     def begin(self, many: int, what: str) -> Any:
         """So many pictures more."""
@@ -88,21 +90,23 @@ class _Ticker:
         return self.progress
 
 
-def _segmenter(bench: Bench, fold: Any, tta: str) -> Segmenter:
+def _segmenter(evaluation: Evaluation, fold: Any, tta: str) -> Segmenter:
     from segkit.engine.predicting.segmenter import Segmenter
 
-    return Segmenter.from_run(bench.run, fold=fold, device=bench.settings.device, tta=tta)
+    return Segmenter.from_run(evaluation.run, fold=fold, device=evaluation.settings.device, tta=tta)
 
 
-def _all_folds(bench: Bench, tta: str, ticker: _Ticker) -> Columns:
+def _all_folds(evaluation: Evaluation, tta: str, ticker: _Ticker) -> Columns:
     """The cases of every fold, scored by that fold's network."""
     parts = []
-    for fold in bench.folds:
-        ids = bench.ids(fold)
+    for fold in evaluation.folds:
+        ids = evaluation.ids(fold)
         if not ids:
             continue
         tick = ticker.begin(len(ids), f"scoring {fold.path.name}")
-        part = measure_part(_segmenter(bench, fold, tta), bench.prepared, ids, bench.plan(), tick)
+        part = measure_part(
+            _segmenter(evaluation, fold, tta), evaluation.prepared, ids, evaluation.plan(), tick
+        )
         parts.append(_labelled(part, fold.index, fold.seed))
     return cases.join(parts)
 
@@ -113,27 +117,29 @@ def _labelled(columns: Columns, fold: int, seed: int) -> Columns:
     return {**columns, "fold": np.full(many, fold), "seed": seeds}
 
 
-def _rows(bench: Bench, base: Columns, ticker: _Ticker) -> list[dict[str, Any]]:
+def _rows(evaluation: Evaluation, base: Columns, ticker: _Ticker) -> list[dict[str, Any]]:
     """Test-time augmentation and the ensemble of folds, each a row of its own beside the base."""
-    rows, tta = [], bench.settings.tta
-    if tta != bench.base_tta:
-        rows.append(_row(bench, f"tta-{tta}", _all_folds(bench, tta, ticker), base))
-    if bench.settings.ensemble:
-        columns = _ensemble(bench, ticker)
-        rows.append(_row(bench, "ensemble", columns, base))
+    rows, tta = [], evaluation.settings.tta
+    if tta != evaluation.base_tta:
+        rows.append(_row(evaluation, f"tta-{tta}", _all_folds(evaluation, tta, ticker), base))
+    if evaluation.settings.ensemble:
+        columns = _ensemble(evaluation, ticker)
+        rows.append(_row(evaluation, "ensemble", columns, base))
     return rows
 
 
-def _ensemble(bench: Bench, ticker: _Ticker) -> Columns:
+def _ensemble(evaluation: Evaluation, ticker: _Ticker) -> Columns:
     """The mean of all networks."""
-    ids = bench.ids(bench.folds[0])
+    ids = evaluation.ids(evaluation.folds[0])
     tick = ticker.begin(len(ids), "scoring the ensemble")
-    segmenter = _segmenter(bench, "all", bench.base_tta)
-    return _labelled(measure_part(segmenter, bench.prepared, ids, bench.plan(), tick), 0, 0)
+    segmenter = _segmenter(evaluation, "all", evaluation.base_tta)
+    return _labelled(
+        measure_part(segmenter, evaluation.prepared, ids, evaluation.plan(), tick), 0, 0
+    )
 
 
-def _row(bench: Bench, name: str, columns: Columns, base: Columns) -> dict[str, Any]:
-    settings = bench.settings
+def _row(evaluation: Evaluation, name: str, columns: Columns, base: Columns) -> dict[str, Any]:
+    settings = evaluation.settings
     draws = resampler(columns, settings.resamples, settings.interval)
     row: dict[str, Any] = {"name": name, "metrics": metrics(columns, draws)}
     own, plain = _per_picture(columns), _per_picture(base)
@@ -153,36 +159,38 @@ def _per_picture(columns: Columns) -> dict[str, float]:
     return {name: float(np.mean(values)) for name, values in found.items()}
 
 
-def _tuned(bench: Bench) -> list[dict[str, Any]]:
+def _tuned(evaluation: Evaluation) -> list[dict[str, Any]]:
     """Threshold and cleaning of each fold, chosen on its validation part."""
     from segkit.engine.evaluating.tune import tune
 
     rows = []
-    for fold in bench.folds:
-        val, test = bench.ids(fold, "val"), bench.ids(fold)
-        if not bench.own or not val:
+    for fold in evaluation.folds:
+        val, test = evaluation.ids(fold, "val"), evaluation.ids(fold)
+        if not evaluation.own or not val:
             raise UsageError("--tune needs the run's own validation part", "it is empty here")
-        found = tune(_segmenter(bench, fold, bench.base_tta), bench.prepared, val, test)
+        found = tune(
+            _segmenter(evaluation, fold, evaluation.base_tta), evaluation.prepared, val, test
+        )
         rows.append({"fold": fold.index, "seed": fold.seed, **found})
     return rows
 
 
-def label(settings: Settings, bench: Bench) -> str:
+def label(settings: EvaluationSettings, evaluation: Evaluation) -> str:
     """The file name of an evaluation that is not the plain one; empty for the plain one."""
-    words = [] if bench.own else [bench.prepared.name]
-    words += [bench.split] if bench.split not in ("test", "all") else []
+    words = [] if evaluation.own else [evaluation.prepared.name]
+    words += [evaluation.split] if evaluation.split not in ("test", "all") else []
     words += [settings.at] if settings.at != "prepared" else []
     return "-".join(words)
 
 
-def _save(bench: Bench, columns: Columns, made: dict[str, Any]) -> None:
-    run, name = bench.run, label(bench.settings, bench)
+def _save(evaluation: Evaluation, columns: Columns, made: dict[str, Any]) -> None:
+    run, name = evaluation.run, label(evaluation.settings, evaluation)
     if name:
         folder = run.path / "evaluations"
         write_cases(folder / f"{name}-cases.csv", columns, run.selection)
         paths.write_json(folder / f"{name}.json", _finite(made))
         return
-    for fold in bench.folds:
+    for fold in evaluation.folds:
         chosen = (columns["fold"] == fold.index) & (columns["seed"] == str(fold.seed))
         if chosen.any():
             own = {key: values[chosen] for key, values in columns.items()}

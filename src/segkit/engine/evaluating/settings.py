@@ -13,7 +13,7 @@ from segkit.data.sources import dataset as describe_dataset
 from segkit.data.splitting.groups import groups_of
 from segkit.data.splitting.protocols import PROTOCOLS
 from segkit.data.store import PreparedSet, open_prepared
-from segkit.engine.evaluating.cases import BATCH, Plan
+from segkit.engine.evaluating.cases import BATCH, MeasurementPlan
 from segkit.engine.runs import FoldDir, Run
 from segkit.errors import SegkitError, UsageError, unknown
 from segkit.metrics import cases
@@ -24,7 +24,7 @@ EXTRA_OF = {"fundus": ("cldice",), "microscopy": ("objects",)}  # by the dataset
 
 
 @dataclass(frozen=True)
-class Settings:
+class EvaluationSettings:
     """How a run is scored."""
 
     data: str | None = None  # None: the run's own
@@ -45,12 +45,12 @@ class Settings:
 
 
 @dataclass
-class Bench:
+class Evaluation:
     """A run, the pictures it is scored on, and how."""
 
     run: Run
     prepared: PreparedSet
-    settings: Settings
+    settings: EvaluationSettings
     own: bool
     scoring: tuple[str, ...] | None
     notes: list[str] = field(default_factory=list)
@@ -92,7 +92,7 @@ class Bench:
         items = self.prepared.items
         return [item["id"] for item in items if part == "all" or item.get("part") == part]
 
-    def plan(self) -> Plan:
+    def plan(self) -> MeasurementPlan:
         """What is measured."""
         s = self.settings
         wanted = cases.Wanted(
@@ -103,11 +103,13 @@ class Bench:
             evidence=self.scoring is not None,
         )
         wants_original = self.scoring is not None and self.scoring in ((), ("original",))
-        return Plan(wanted, s.at, s.batch, wants_original and s.at == "prepared", self.groups)
+        return MeasurementPlan(
+            wanted, s.at, s.batch, wants_original and s.at == "prepared", self.groups
+        )
 
 
-def prepare_bench(run: Run, settings: Settings) -> Bench:
-    """The bench of an evaluation, or an error that says what cannot be scored."""
+def prepare_evaluation(run: Run, settings: EvaluationSettings) -> Evaluation:
+    """The evaluation of an evaluation, or an error that says what cannot be scored."""
     _among("--at", settings.at, ("prepared", "original"))
     _among("--split", settings.split, (*PARTS, "all"))
     _among("--tta", settings.tta, ("none", "flips", "d4"))
@@ -123,9 +125,9 @@ def prepare_bench(run: Run, settings: Settings) -> Bench:
     if own and settings.split == "all":
         raise UsageError("--split all holds pictures that the run was trained on")
     prepared = _own_set(run) if own else _other_set(run, str(settings.data))
-    bench = Bench(run, prepared, settings, own, _scoring(run, settings.protocol))
-    _check(bench)
-    return bench
+    evaluation = Evaluation(run, prepared, settings, own, _scoring(run, settings.protocol))
+    _check(evaluation)
+    return evaluation
 
 
 def _own_set(run: Run) -> PreparedSet:
@@ -162,44 +164,46 @@ def _scoring(run: Run, protocol: str | None) -> tuple[str, ...] | None:
     raise unknown("protocol", name, dict.fromkeys([*CONVENTIONS, *PROTOCOLS, "all"]))
 
 
-def _check(bench: Bench) -> None:
+def _check(evaluation: Evaluation) -> None:
     """Refuse what cannot be scored; note what a reader must know."""
-    run, prepared = bench.run, bench.prepared
-    if bench.own and run.card.get("hash") not in (None, prepared.manifest.get("hash")):
-        bench.notes.append("the prepared set has changed since the run was trained")
+    run, prepared = evaluation.run, evaluation.prepared
+    if evaluation.own and run.card.get("hash") not in (None, prepared.manifest.get("hash")):
+        evaluation.notes.append("the prepared set has changed since the run was trained")
     trained = tuple(run.card["classes"])
     if len(trained) != len(prepared.classes):
-        bench.notes.append(
+        evaluation.notes.append(
             f"the run knows {len(trained)} classes, {prepared.name} has {len(prepared.classes)}: "
             "only foreground against background is comparable"
         )
-    if run.selection == "test" and bench.own:
-        bench.notes.append("the checkpoint was chosen on the reported part (selection: test)")
-    if not any(bench.ids(fold) for fold in bench.folds):
-        raise SegkitError(f"there is nothing to score in part '{bench.split}' of {prepared.name}")
-    if bench.settings.ensemble:
-        _check_ensemble(bench)
-    if bench.settings.tune and not (bench.own and bench.split == "test"):
+    if run.selection == "test" and evaluation.own:
+        evaluation.notes.append("the checkpoint was chosen on the reported part (selection: test)")
+    if not any(evaluation.ids(fold) for fold in evaluation.folds):
+        raise SegkitError(
+            f"there is nothing to score in part '{evaluation.split}' of {prepared.name}"
+        )
+    if evaluation.settings.ensemble:
+        _check_ensemble(evaluation)
+    if evaluation.settings.tune and not (evaluation.own and evaluation.split == "test"):
         raise UsageError(
             "--tune chooses on the run's validation part and reports on its test part",
-            f"the scored part is '{bench.split}' of {prepared.name}",
+            f"the scored part is '{evaluation.split}' of {prepared.name}",
             "Leave --split and --data out.",
         )
-    if not bench.own:
-        seen = _seen_in_training(bench)
+    if not evaluation.own:
+        seen = _seen_in_training(evaluation)
         if seen:
-            bench.notes.append(
+            evaluation.notes.append(
                 f"{seen} pictures of {prepared.name} were in the training part of the run"
             )
 
 
-def _check_ensemble(bench: Bench) -> None:
+def _check_ensemble(evaluation: Evaluation) -> None:
     """Several networks, and pictures that none of them was trained on."""
-    if len(bench.folds) < 2:
+    if len(evaluation.folds) < 2:
         raise UsageError("--ensemble needs a run with several folds or seeds")
-    ids = bench.ids(bench.folds[0])
-    trained = {n for fold in bench.run.split.folds for n in (*fold.train, *fold.val)}
-    if bench.own and trained & set(ids):
+    ids = evaluation.ids(evaluation.folds[0])
+    trained = {n for fold in evaluation.run.split.folds for n in (*fold.train, *fold.val)}
+    if evaluation.own and trained & set(ids):
         raise UsageError(
             "an ensemble of folds cannot be scored on its own cross-validation set",
             "each picture was trained on by other folds",
@@ -207,16 +211,16 @@ def _check_ensemble(bench: Bench) -> None:
         )
 
 
-def _seen_in_training(bench: Bench) -> int:
+def _seen_in_training(evaluation: Evaluation) -> int:
     """Pictures of the foreign set whose bytes are those of training pictures."""
-    root = Path(bench.run.card.get("root", ""))
+    root = Path(evaluation.run.card.get("root", ""))
     if not (root / "manifest.json").is_file():
         return 0
     known = open_prepared(root)
-    trained = {name for fold in bench.run.split.folds for name in (*fold.train, *fold.val)}
+    trained = {name for fold in evaluation.run.split.folds for name in (*fold.train, *fold.val)}
     bytes_of = {known.item(name).get("sha256_image") for name in trained if name in known.ids}
-    scored = set(bench.ids(bench.folds[0]))
-    items = bench.prepared.items
+    scored = set(evaluation.ids(evaluation.folds[0]))
+    items = evaluation.prepared.items
     return sum(item["id"] in scored and item.get("sha256_image") in bytes_of for item in items)
 
 

@@ -11,7 +11,7 @@ from segkit.metrics import calibration, cases, slices
 from segkit.metrics.confusion import SCORES, Counts, from_columns
 from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure, report_all
 from segkit.metrics.names import OPTIONAL, PER_CASE
-from segkit.metrics.protocols import ISIC_LIMIT, lens
+from segkit.metrics.protocols import ISIC_LIMIT, under_conventions
 
 Columns = Mapping[str, np.ndarray]
 METHODS = {"acc": "accuracy", "sen": "sensitivity", "spe": "specificity", "pre": "precision"}
@@ -117,7 +117,7 @@ def document(
         "cases": len(columns["id"]),
         "metrics": metrics(columns, draws),
         "empty": empty_counts(columns),
-        "protocols": {} if scoring is None else lens(columns, scoring, draws),
+        "protocols": {} if scoring is None else under_conventions(columns, scoring, draws),
         "interval": draws.describe(),
         "folds": by_fold(columns),
         "classes": per_class(columns, classes, draws),

@@ -34,7 +34,7 @@ class Order:
     size: tuple[int, int] | None = None
     budget: float | None = None  # seconds for the whole training
     settings: tuple[str, ...] = ()  # as --set
-    options: crossval.Options = field(default_factory=crossval.Options)
+    options: crossval.TrainingOptions = field(default_factory=crossval.TrainingOptions)
 
 
 def reproduce(order: Order) -> Iterator[Event]:
@@ -128,13 +128,13 @@ def _row(
 ) -> dict[str, Any]:
     """One figure: published, ours under the paper's scoring, ours under segkit's rule."""
     figure = scored["metrics"].get(_our_name(name, printed.aggregation), {})
-    lens = scored["protocols"].get(printed.scoring, {})
+    convention = scored["protocols"].get(printed.scoring, {})
     plain = name.removesuffix("_image").removesuffix("_pooled")
     scale = 1.0 if plain in PLAIN else 100.0
     ours = figure.get("mean")
-    alike = lens.get("metrics", {}).get(plain, ours)
+    alike = convention.get("metrics", {}).get(plain, ours)
     # the interval must be that of the figure that is compared
-    ends = figure.get("ci95") if alike == ours else lens.get("ci95", {}).get(plain)
+    ends = figure.get("ci95") if alike == ours else convention.get("ci95", {}).get(plain)
     low, high = ends or (None, None)
     return {
         "figure": name,

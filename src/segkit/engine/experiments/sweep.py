@@ -15,16 +15,19 @@ from typing import Any
 from segkit import paths
 from segkit.engine.experiments.studies import Point
 from segkit.engine.runs import Run, open_run
-from segkit.engine.training.crossval import Options, train
+from segkit.engine.training.crossval import TrainingOptions, train
 from segkit.errors import SegkitError, UsageError
 from segkit.recipe import Recipe
 
-FIGURES = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
-COLUMNS = ("point", "state", "params", "n", *FIGURES, "ci_low", "ci_high", "run")
+SWEEP_METRICS = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
+COLUMNS = ("point", "state", "params", "n", *SWEEP_METRICS, "ci_low", "ci_high", "run")
 
 
 def sweep(
-    points: Sequence[tuple[Point, Recipe]], out: Path, options: Options, show: str = "dice_image"
+    points: Sequence[tuple[Point, Recipe]],
+    out: Path,
+    options: TrainingOptions,
+    show: str = "dice_image",
 ) -> Iterator[dict[str, Any]]:
     """Train and score every point; a point that fails is said and does not end the others."""
     _check(points, out, options.resume)
@@ -36,7 +39,7 @@ def sweep(
         if _done(folder):
             continue
         started = (folder / "recipe.json").is_file()
-        own = Options(**{**vars(options), "resume": started})
+        own = TrainingOptions(**{**vars(options), "resume": started})
         try:
             for event in train(recipe, folder, own):
                 yield {**event, "event": "trained"} if event["event"] == "done" else event
@@ -92,7 +95,7 @@ def row(point: Point, out: Path, failed: dict[str, str]) -> dict[str, Any]:
     found |= {"state": run.state, "params": _parameters(run)}
     if run.summary:
         metrics = run.summary["metrics"]
-        found |= {name: metrics[name]["mean"] for name in FIGURES if name in metrics}
+        found |= {name: metrics[name]["mean"] for name in SWEEP_METRICS if name in metrics}
         low, high = metrics["dice_image"].get("ci95") or (None, None)
         found |= {"n": run.summary["n"], "ci_low": low, "ci_high": high}
     return found

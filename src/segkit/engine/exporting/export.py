@@ -23,7 +23,7 @@ from segkit.errors import MissingExtra, SegkitError, UsageError
 
 
 @dataclass(frozen=True)
-class Options:
+class ExportOptions:
     """How to export."""
 
     precision: str = "float32"  # float32 | fp16 | int8
@@ -39,15 +39,15 @@ class Format(Protocol):
     inside: bool  # the preprocessing is always in the graph
     fixed: bool  # one size only, at any batch
 
-    def file_name(self, stem: str, options: Options) -> str:
+    def file_name(self, stem: str, options: ExportOptions) -> str:
         """What the file (or folder) is called."""
         ...
 
-    def write(self, subject: Subject, path: Path, options: Options) -> dict[str, Any]:
+    def write(self, subject: Subject, path: Path, options: ExportOptions) -> dict[str, Any]:
         """Write the file (or folder) `path`; return facts for the report (opset, nodes…)."""
         ...
 
-    def load(self, path: Path, options: Options) -> Runner:
+    def load(self, path: Path, options: ExportOptions) -> Runner:
         """Read it again, with the runtime that its users have."""
         ...
 
@@ -61,7 +61,9 @@ def find_exporter(name: str) -> Exporter:
     return exporter
 
 
-def export(subject: Subject, name: str, out: Path, options: Options = Options()) -> dict[str, Any]:
+def export(
+    subject: Subject, name: str, out: Path, options: ExportOptions = ExportOptions()
+) -> dict[str, Any]:
     """Write, check and place one file; the report is returned and lies beside it."""
     exporter = find_exporter(name)
     file_format: Format = resolve(exporter.make)()
@@ -90,7 +92,9 @@ def export(subject: Subject, name: str, out: Path, options: Options = Options())
     return report
 
 
-def _refuse(exporter: Exporter, file_format: Format, options: Options, subject: Subject) -> None:
+def _refuse(
+    exporter: Exporter, file_format: Format, options: ExportOptions, subject: Subject
+) -> None:
     if options.precision not in file_format.precisions:
         allowed = ", ".join(file_format.precisions)
         raise UsageError(
@@ -103,7 +107,7 @@ def _refuse(exporter: Exporter, file_format: Format, options: Options, subject: 
         )
 
 
-def bounds_for(options: Options) -> Bounds:
+def bounds_for(options: ExportOptions) -> Bounds:
     """The bounds of the precision, with the user's tolerance for the logits."""
     bounds = BOUNDS[options.precision]
     if options.tolerance is None:
@@ -111,7 +115,7 @@ def bounds_for(options: Options) -> Bounds:
     return replace(bounds, logits=options.tolerance, relative=0.0)
 
 
-def place(out: Path, file_format: Format, subject: Subject, options: Options) -> Path:
+def place(out: Path, file_format: Format, subject: Subject, options: ExportOptions) -> Path:
     """`out` is a folder, or a path with the format's suffix."""
     card = subject.card
     stem = card.get("run") or card["architecture"]
@@ -155,4 +159,4 @@ def _move(work: Path, target: Path) -> None:
         item.replace(there)
 
 
-__all__ = ["Format", "Options", "SegkitError", "export", "find_exporter", "report_path"]
+__all__ = ["ExportOptions", "Format", "SegkitError", "export", "find_exporter", "report_path"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from segkit import paths
 from segkit.engine import register
-from segkit.engine.exporting.export import Options, export, report_path
+from segkit.engine.exporting.export import ExportOptions, export, report_path
 from segkit.engine.exporting.subject import of_run
 from segkit.engine.models import card
 from segkit.engine.runs import FoldDir, Run, open_run
@@ -21,7 +21,7 @@ KEPT = ("segkit", "python", "versions", "device", "threads", "backend", "started
 
 
 @dataclass(frozen=True)
-class Wishes:
+class PackSettings:
     """What only a person knows of the network."""
 
     name: str
@@ -35,7 +35,7 @@ class Wishes:
     example: Path | None = None  # a picture to try it on, free to be handed on
 
 
-def pack(source: Path, out: Path, wishes: Wishes) -> dict[str, Any]:
+def pack(source: Path, out: Path, settings: PackSettings) -> dict[str, Any]:
     """Write the folder `out`; the content of its `model.json` is returned."""
     run = open_run(source)
     if run.summary is None:
@@ -44,13 +44,13 @@ def pack(source: Path, out: Path, wishes: Wishes) -> dict[str, Any]:
         )
     if out.exists() and any(out.iterdir()):
         raise SegkitError(f"{out} is not empty", None, "Choose another --out.")
-    fold = run.fold(wishes.fold)
+    fold = run.fold(settings.fold)
     out.mkdir(parents=True, exist_ok=True)
     _copy(run, fold, out)
-    _graph(run, wishes, out)
-    if wishes.example is not None:
-        shutil.copyfile(wishes.example, out / f"{register.EXAMPLE}{wishes.example.suffix}")
-    facts = _facts(run, fold, wishes)
+    _graph(run, settings, out)
+    if settings.example is not None:
+        shutil.copyfile(settings.example, out / f"{register.EXAMPLE}{settings.example.suffix}")
+    facts = _facts(run, fold, settings)
     facts["files"] = {name: paths.sha256(out / name) for name in _files(out)}
     paths.write_json(out / "model.json", facts)
     card.write(run, fold, facts, out)
@@ -75,10 +75,10 @@ def _copy(run: Run, fold: FoldDir, out: Path) -> None:
     paths.write_json(out / "summary.json", summary | {"run": "."})
 
 
-def _graph(run: Run, wishes: Wishes, out: Path) -> None:
+def _graph(run: Run, settings: PackSettings, out: Path) -> None:
     """The same network for ONNX Runtime, compared with it before it is kept."""
     target = out / register.GRAPH
-    export(of_run(run, wishes.fold, None, 8), "onnx", target, Options(wishes.precision))
+    export(of_run(run, settings.fold, None, 8), "onnx", target, ExportOptions(settings.precision))
     report = report_path(target)
     paths.write_json(report, paths.read_json(report) | {"file": register.GRAPH})
 
@@ -88,24 +88,24 @@ def _files(out: Path) -> list[str]:
     return sorted(name for name in found if name != "model.json")
 
 
-def _facts(run: Run, fold: FoldDir, wishes: Wishes) -> dict[str, Any]:
+def _facts(run: Run, fold: FoldDir, settings: PackSettings) -> dict[str, Any]:
     recipe, data = run.recipe, run.card
     rows = fold.history()
     scores = (run.summary or {})["metrics"]
     return {
-        "name": wishes.name,
-        "summary": wishes.summary or f"{recipe.architecture} trained on {data.get('title', '')}",
+        "name": settings.name,
+        "summary": settings.summary or f"{recipe.architecture} trained on {data.get('title', '')}",
         "architecture": recipe.architecture,
-        "task": wishes.task,
+        "task": settings.task,
         "params": sum(p.numel() for p in run.load_model(fold).parameters()),
-        "licence": wishes.licence,
+        "licence": settings.licence,
         "data": str(data.get("title") or data.get("name")),
         "data_licence": str(data.get("licence", "")),
         "citation": str(data.get("citation", "")),
         "split": f"{run.split.rule}, seed {recipe.data.split_seed}, hash {run.split.hash}",
         "recipe": "recipe.json",
-        "command": wishes.command
-        or f"segkit train {recipe.architecture} --recipe {wishes.name} --seed {fold.seed}",
+        "command": settings.command
+        or f"segkit train {recipe.architecture} --recipe {settings.name} --seed {fold.seed}",
         "date": str(run.environment.get("started", ""))[:10],
         "minutes": round(sum(row.get("seconds", 0.0) for row in rows) / 60, 1),
         "scores": {
@@ -114,7 +114,7 @@ def _facts(run: Run, fold: FoldDir, wishes: Wishes) -> dict[str, Any]:
             if name in scores
         },
         "pictures": int((run.summary or {})["n"]),
-        "limits": list(wishes.limits),
+        "limits": list(settings.limits),
         "address": "",
         "format": register.FORMAT,
     }

@@ -38,7 +38,7 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Job:
+class PredictJob:
     """Where the results go and which of them are wanted."""
 
     out: Path
@@ -141,7 +141,7 @@ def _named(found: dict[Path, str]) -> list[Picture]:
     return pictures
 
 
-def run_job(segmenter: Any, pictures: Sequence[Picture], job: Job) -> Iterator[Done]:
+def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[Done]:
     """Predict and write every picture; broken ones are yielded with their reason."""
     rows: list[dict[str, Any]] = []
     skipped: list[Done] = []
@@ -178,7 +178,7 @@ def _ahead(
         yield waiting.popleft().result()
 
 
-def _load(picture: Picture, segmenter: Any, job: Job) -> _Loaded | _Failed:
+def _load(picture: Picture, segmenter: Any, job: PredictJob) -> _Loaded | _Failed:
     begun = time.perf_counter()
     try:
         if job.sliding is not None:
@@ -200,7 +200,7 @@ def _reason(error: Exception) -> str:
 
 
 def _predicted(
-    segmenter: Any, items: Iterable[_Loaded | _Failed], job: Job
+    segmenter: Any, items: Iterable[_Loaded | _Failed], job: PredictJob
 ) -> Iterator[tuple[_Loaded, np.ndarray] | _Failed]:
     batch: list[_Loaded] = []
     for item in items:
@@ -217,7 +217,7 @@ def _predicted(
 
 
 def _predict_batch(
-    segmenter: Any, batch: list[_Loaded], job: Job
+    segmenter: Any, batch: list[_Loaded], job: PredictJob
 ) -> Iterator[tuple[_Loaded, np.ndarray]]:
     begun = time.perf_counter()
     if job.sliding is not None:
@@ -231,7 +231,9 @@ def _predict_batch(
         yield one, answer
 
 
-def _finisher(segmenter: Any, job: Job) -> Callable[[tuple[_Loaded, np.ndarray] | _Failed], Done]:
+def _finisher(
+    segmenter: Any, job: PredictJob
+) -> Callable[[tuple[_Loaded, np.ndarray] | _Failed], Done]:
     large = threading.Lock()
 
     def finish(item: tuple[_Loaded, np.ndarray] | _Failed) -> Done:
@@ -257,7 +259,7 @@ def _save(
     probability: np.ndarray,
     ms: float,
     classes: Sequence[str],
-    job: Job,
+    job: PredictJob,
 ) -> tuple[dict[str, Any], ...]:
     name = loaded.picture.name
     file = job.out / "masks" / f"{name}.png"

@@ -97,10 +97,10 @@ def predict(
 
     Options are those of `segkit.engine.predicting.folder.Job`.
     """
-    from segkit.engine.predicting.folder import Job, find_pictures, run_job
+    from segkit.engine.predicting.folder import PredictJob, find_pictures, run_job
 
     items = [sources] if isinstance(sources, str | Path) else list(sources)
-    job = Job(out=Path(out), **options)
+    job = PredictJob(out=Path(out), **options)
     segmenter = load_segmenter(model)
     results = run_job(segmenter, find_pictures(items, skip=job.out), job)
     return [row for result in results for row in result.rows]

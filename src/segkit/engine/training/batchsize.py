@@ -25,7 +25,9 @@ def one_step(recipe: Recipe, device: torch.device, batch: int) -> None:
     precision.lay_out(network, recipe.train.channels_last)
     objective = Objective(recipe.loss, getattr(network, "aux_weights", ()))
     shape = (batch, recipe.model.get("in_channels", 3), *recipe.data.size)
-    image = precision.laid_out(torch.zeros(shape, device=device), recipe.train.channels_last)
+    image = precision.in_memory_format(
+        torch.zeros(shape, device=device), recipe.train.channels_last
+    )
     mask = torch.zeros(batch, *recipe.data.size, dtype=torch.long, device=device)
     with precision.autocast(precision.choose(recipe.train.amp, device), device):
         outputs = Outputs(network, objective.deep)(image)

@@ -16,7 +16,7 @@ from segkit.engine import distributed, environment
 from segkit.engine.predicting.segmenter import pick_device
 from segkit.engine.runs import Run, fold_dir, open_run, write_run
 from segkit.engine.training import batchsize, checkpoint, guards, parallel, precision
-from segkit.engine.training.fold import Job
+from segkit.engine.training.fold import FoldJob
 from segkit.engine.training.guards import Stop
 from segkit.engine.training.ownership import sole_writer
 from segkit.errors import SegkitError, UsageError
@@ -29,7 +29,7 @@ Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Options:
+class TrainingOptions:
     """How a recipe is carried out; nothing here changes a result."""
 
     folds: Sequence[int] | None = None  # only these; all without
@@ -48,7 +48,9 @@ class Options:
     prepare_progress: Any = None  # a ticker for the preparation
 
 
-def train(recipe: Recipe, out: Path | str, options: Options = Options()) -> Iterator[Event]:
+def train(
+    recipe: Recipe, out: Path | str, options: TrainingOptions = TrainingOptions()
+) -> Iterator[Event]:
     """Train a recipe into the run folder `out`, yielding events; the last one is "done"."""
     device = distributed.join(options.device) or pick_device(options.device)
     precision.use_tf32(options.tf32)
@@ -58,7 +60,9 @@ def train(recipe: Recipe, out: Path | str, options: Options = Options()) -> Iter
         distributed.leave()
 
 
-def _train(recipe: Recipe, out: Path, options: Options, device: torch.device) -> Iterator[Event]:
+def _train(
+    recipe: Recipe, out: Path, options: TrainingOptions, device: torch.device
+) -> Iterator[Event]:
     messages: list[str] = []
     prepared = _prepared(recipe, options, messages.append)
     recipe = fit_classes(recipe, prepared, messages.append)
@@ -73,7 +77,7 @@ def _carry_out(
     run: Run,
     split: Split,
     prepared: PreparedSet,
-    options: Options,
+    options: TrainingOptions,
     device: torch.device,
     messages: Sequence[str],
 ) -> Iterator[Event]:
@@ -106,7 +110,7 @@ def _carry_out(
     yield done
 
 
-def _prepared(recipe: Recipe, options: Options, say: Callable[[str], None]) -> PreparedSet:
+def _prepared(recipe: Recipe, options: TrainingOptions, say: Callable[[str], None]) -> PreparedSet:
     """The prepared set; one process makes it, the others wait."""
     ticker = options.prepare_progress
 
@@ -143,7 +147,7 @@ def _fit_batch(
     recipe: Recipe,
     prepared: PreparedSet,
     out: Path,
-    options: Options,
+    options: TrainingOptions,
     device: torch.device,
     say: Callable[[str], None],
 ) -> Recipe:
@@ -159,7 +163,7 @@ def _begin(
     recipe: Recipe,
     prepared: PreparedSet,
     out: Path,
-    options: Options,
+    options: TrainingOptions,
     device: torch.device,
     held: ExitStack,
 ) -> tuple[Run, Split]:
@@ -179,7 +183,7 @@ def _begin(
         if not options.resume:
             _refuse_existing(out)
         held.enter_context(sole_writer(_folders(out, plan)))
-        facts = environment.describe(device, options.command, plan, options.tf32)
+        facts = environment.describe_environment(device, options.command, plan, options.tf32)
         write_run(out, recipe, card(prepared), facts, split)
     distributed.wait()
     return open_run(out), split
@@ -222,11 +226,11 @@ def card(prepared: PreparedSet) -> dict[str, Any]:
     return {**known, **more, "root": str(prepared.root)}
 
 
-def _seeds(recipe: Recipe, options: Options) -> list[int]:
+def _seeds(recipe: Recipe, options: TrainingOptions) -> list[int]:
     return [recipe.train.seed + i for i in range(options.seeds)]
 
 
-def _folds(split: Split, options: Options) -> list[int]:
+def _folds(split: Split, options: TrainingOptions) -> list[int]:
     there = range(len(split.folds))
     wanted = list(there if options.folds is None else options.folds)
     strangers = [index for index in wanted if index not in there]
@@ -238,8 +242,8 @@ def _folds(split: Split, options: Options) -> list[int]:
 
 
 def _jobs(
-    run: Run, split: Split, prepared: Path, options: Options, device: torch.device
-) -> list[Job]:
+    run: Run, split: Split, prepared: Path, options: TrainingOptions, device: torch.device
+) -> list[FoldJob]:
     recipe = run.recipe
     seeds, jobs = _seeds(recipe, options), []
     for seed in seeds:
@@ -247,7 +251,7 @@ def _jobs(
             fold = split.folds[index]
             if not fold.train:
                 raise UsageError(f"fold {index} has no training pictures", f"split '{split.rule}'")
-            job = Job(
+            job = FoldJob(
                 recipe,
                 fold_dir(run.path, index, seed, len(seeds) > 1),
                 prepared,
@@ -262,7 +266,7 @@ def _jobs(
     return jobs
 
 
-def _events(jobs: list[Job], options: Options, device: torch.device) -> Iterator[Event]:
+def _events(jobs: list[FoldJob], options: TrainingOptions, device: torch.device) -> Iterator[Event]:
     """The events of all folds, one after another or several at a time."""
     at_once = options.fold_jobs
     minutes = options.save_minutes
@@ -282,13 +286,13 @@ def _events(jobs: list[Job], options: Options, device: torch.device) -> Iterator
                 yield from train_fold(job, stop)
 
 
-def _scorable(run: Run, options: Options) -> bool:
+def _scorable(run: Run, options: TrainingOptions) -> bool:
     """Whether every planned fold is finished and there is something to score."""
     finished = all(fold.finished for fold in run.planned)
     return options.score and finished and any(fold.test for fold in run.split.folds)
 
 
-def _score(run: Run, options: Options) -> dict[str, Any] | None:
+def _score(run: Run, options: TrainingOptions) -> dict[str, Any] | None:
     """The scores of the test parts."""
     # rank 0 writes the files that this looks at: the others must not judge by what is there so far
     scorable = distributed.agree(distributed.is_main() and _scorable(run, options))

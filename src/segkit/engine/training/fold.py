@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from segkit import build, paths
 from segkit.data.augmenting.pipeline import augmentation
-from segkit.data.loader import Batch, Loader, Settings
+from segkit.data.loader import Batch, Loader, LoaderSettings
 from segkit.data.store import open_prepared
 from segkit.engine import distributed
 from segkit.engine.runs import COLUMNS, FoldDir
@@ -28,7 +28,7 @@ from segkit.recipe import Recipe, to_dict
 
 
 @dataclass(frozen=True)
-class Job:
+class FoldJob:
     """Everything that one fold depends on; plain data, so that another process can take it."""
 
     recipe: Recipe
@@ -43,7 +43,7 @@ class Job:
 
 
 @dataclass
-class Progress:
+class TrainingProgress:
     """How far a fold has come; saved in `last.pt`."""
 
     epoch: int = 0
@@ -72,10 +72,10 @@ class Progress:
         return patience is not None and self.bad >= patience
 
 
-class Fold:
+class FoldTraining:
     """The parts of a fold, built from its recipe."""
 
-    def __init__(self, job: Job):
+    def __init__(self, job: FoldJob):
         recipe = job.recipe
         self.job, self.device = job, torch.device(job.device)
         torch.manual_seed(job.seed * 1009 + job.folder.index)
@@ -115,15 +115,17 @@ class Fold:
             "world": distributed.world(),
             "device": self.device,
         }
-        settings = Settings(shuffle=True, drop_last=job.recipe.train.drop_last, **shared)
+        settings = LoaderSettings(shuffle=True, drop_last=job.recipe.train.drop_last, **shared)
         training = Loader(source, job.train, settings, augmentation(data.augment), **place)
         same = training if training.resident else None
-        return training, Loader(source, job.select, Settings(**shared), None, like=same, **place)
+        return training, Loader(
+            source, job.select, LoaderSettings(**shared), None, like=same, **place
+        )
 
     # --- one step ---
 
     def begin_epoch(self, epoch: int) -> Callable[[Tensor], tuple[Tensor, ...]]:
-        """Train mode, resting parts at rest; the callable that runs the network forward."""
+        """Train mode, frozen parts frozen; the callable that runs the network forward."""
         self.network.train()
         self.freezer.apply(epoch)
         rests = self.freezer.rests(epoch)
@@ -146,9 +148,9 @@ class Fold:
         """Mixed precision, where the recipe asks for it."""
         return precision.autocast(self.dtype, self.device)
 
-    def laid_out(self, image: Tensor) -> Tensor:
+    def in_memory_format(self, image: Tensor) -> Tensor:
         """The image in the memory format of the network."""
-        return precision.laid_out(image, self.job.recipe.train.channels_last)
+        return precision.in_memory_format(image, self.job.recipe.train.channels_last)
 
     def group_size(self, index: int) -> int:
         """How many batches share the optimizer step that batch `index` belongs to."""
@@ -209,7 +211,7 @@ class Fold:
             if self.average:
                 self.average.swap(self.network)
 
-    def save(self, state: Progress) -> None:
+    def save(self, state: TrainingProgress) -> None:
         """Write `last.pt`: everything that is needed to go on as if nothing had happened."""
         if not distributed.is_main():
             return
@@ -227,10 +229,10 @@ class Fold:
             },
         )
 
-    def resume(self) -> Progress:
+    def resume(self) -> TrainingProgress:
         """Load `last.pt`, if there is one."""
         if not self.job.folder.last.is_file():
-            return Progress()
+            return TrainingProgress()
         kept = checkpoint.load_last(self.job.folder.last, self.device)
         checkpoint.refuse_changes(kept["recipe"], to_dict(self.job.recipe))
         self.network.load_state_dict(kept["network"])
@@ -240,9 +242,9 @@ class Fold:
         if self.average:
             self.average.resume(kept["average"])
         checkpoint.restore_random_state(kept["random"], self.device)
-        return Progress(**kept["progress"])
+        return TrainingProgress(**kept["progress"])
 
-    def save_best(self, state: Progress) -> None:
+    def save_best(self, state: TrainingProgress) -> None:
         """Write the weights that are to be kept."""
         if distributed.is_main():
             notes = {"epoch": state.best_epoch, "score": state.best}
@@ -265,7 +267,7 @@ class Fold:
     def _event(self, kind: str, **values: Any) -> dict[str, Any]:
         return {"event": kind, "fold": self.job.folder.index, "seed": self.job.seed, **values}
 
-    def opening(self, state: Progress) -> dict[str, Any]:
+    def opening(self, state: TrainingProgress) -> dict[str, Any]:
         """What is about to be trained."""
         return self._event(
             "fold",
@@ -276,7 +278,7 @@ class Fold:
             from_step=state.step,
             parameters=self.parameters,
             device=str(self.device),
-            precision=precision.describe(self.dtype, self.device),
+            precision=precision.describe_precision(self.dtype, self.device),
             resident=self.training.resident,
         )
 
@@ -296,7 +298,7 @@ class Fold:
         )
 
     def close_epoch(
-        self, state: Progress, epoch: int, figures: dict[str, Any], seconds: float
+        self, state: TrainingProgress, epoch: int, figures: dict[str, Any], seconds: float
     ) -> dict[str, Any]:
         """Move to the next epoch; the row of `metrics.csv` and the event of this one."""
         images = distributed.total(state.images, self.device)
@@ -320,13 +322,13 @@ class Fold:
             memory_mb=precision.memory_mb(self.device),
         )
 
-    def _write_history(self, state: Progress) -> None:
+    def _write_history(self, state: TrainingProgress) -> None:
         if distributed.is_main():
             rows = [",".join("" if v != v else f"{v:.10g}" for v in row) for row in state.history]
             paths.write_text(self.job.folder.metrics_csv, "\n".join([",".join(COLUMNS), *rows, ""]))
             samples.write_curves(self.job.folder.path / "curves.svg", state.history)
 
-    def closing(self, state: Progress) -> dict[str, Any]:
+    def closing(self, state: TrainingProgress) -> dict[str, Any]:
         """The end of the fold; without a validation part the last weights are kept."""
         if not state.best_epoch:
             state.best_epoch, state.best = state.epoch, math.nan

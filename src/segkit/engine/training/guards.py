@@ -19,9 +19,9 @@ from segkit.errors import SegkitError
 
 if TYPE_CHECKING:
     from segkit.data.loader import Batch
-    from segkit.engine.training.fold import Fold, Progress
+    from segkit.engine.training.fold import FoldTraining, TrainingProgress
 
-GRACE = 5.0  # seconds in which a repeated signal is the same wish: `timeout` tells the whole group
+GRACE = 5.0  # seconds in which a repeated signal is one request: `timeout` tells the whole group
 EVERY = 16  # steps between two questions among several processes
 PATIENCE = 3  # validations in a row with one constant answer before it is called a collapse
 
@@ -38,7 +38,7 @@ class Stopped(SegkitError):
 
 
 class Stop:
-    """A wish to stop (SIGTERM, SIGINT) and the clock of `--save-minutes`; asked after each step."""
+    """A request to stop (SIGTERM, SIGINT) and the clock of `--save-minutes`."""
 
     def __init__(self, save_minutes: float | None = None):
         self.signal = 0
@@ -94,7 +94,7 @@ class Stop:
             raise Stopped(folder, self.signal)
 
 
-def broken(fold: Fold, batch: Batch, loss: Tensor) -> SegkitError:
+def broken(fold: FoldTraining, batch: Batch, loss: Tensor) -> SegkitError:
     """What to say of a batch that gave NaN or inf in the loss or the gradient."""
     found = "the loss" if not torch.isfinite(loss) else "the gradient"
     fine = bool(fold.fine(loss, fold.clip()))
@@ -109,7 +109,7 @@ def broken(fold: Fold, batch: Batch, loss: Tensor) -> SegkitError:
     )
 
 
-def first_bad_module(fold: Fold, batch: Batch) -> str:
+def first_bad_module(fold: FoldTraining, batch: Batch) -> str:
     """The first module whose output is not finite, else the last whose gradient is not."""
     bad: list[str] = []
     handles = [
@@ -119,7 +119,7 @@ def first_bad_module(fold: Fold, batch: Batch) -> str:
     ]
     try:
         with torch.no_grad(), fold.autocast():
-            fold.outputs(fold.laid_out(batch.image))
+            fold.outputs(fold.in_memory_format(batch.image))
     finally:
         for handle in handles:
             handle.remove()
@@ -142,7 +142,7 @@ def _finite(tensor: Tensor | None) -> bool:
     return tensor is None or bool(torch.isfinite(tensor).all())
 
 
-def warn_if_collapsed(state: Progress, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def warn_if_collapsed(state: TrainingProgress, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Say once that every validation mask is background (or foreground) for a while."""
     share = event["val"].get("predicted_share")
     if share is None:

@@ -12,17 +12,17 @@ from dataclasses import replace
 from typing import Any
 
 from segkit.engine.training import guards
-from segkit.engine.training.fold import Fold, Job, Progress
+from segkit.engine.training.fold import FoldJob, FoldTraining, TrainingProgress
 from segkit.engine.training.guards import Stop
 from segkit.engine.training.optim import set_rate
 from segkit.engine.training.validate import score_of, validate
 from segkit.errors import SegkitError
 
 
-def train_fold(job: Job, stop: Stop) -> Iterator[dict[str, Any]]:
+def train_fold(job: FoldJob, stop: Stop) -> Iterator[dict[str, Any]]:
     """One fold from its first (or next) step to `best.safetensors`: the whole loop."""
-    fold = Fold(job)  # network, optimizer, schedule, loss and loaders, as the recipe says
-    state = fold.resume() if job.resume else Progress()
+    fold = FoldTraining(job)  # network, optimizer, schedule, loss and loaders, as the recipe says
+    state = fold.resume() if job.resume else TrainingProgress()
     recipe, steps = job.recipe, len(fold.training)
     yield fold.opening(state)
     for epoch in range(state.epoch, recipe.train.epochs):
@@ -36,7 +36,7 @@ def train_fold(job: Job, stop: Stop) -> Iterator[dict[str, Any]]:
             set_rate(fold.optimizer, fold.schedule.at(epoch, (batch.index + 1) / steps))
 
             with fold.autocast():
-                outputs = forward(fold.laid_out(batch.image))
+                outputs = forward(fold.in_memory_format(batch.image))
             loss = fold.objective([output.float() for output in outputs], batch.mask)
             fold.backward(loss * (batch.share / fold.group_size(batch.index)))
             fold.account.add(loss, batch)
@@ -72,7 +72,7 @@ def train_fold(job: Job, stop: Stop) -> Iterator[dict[str, Any]]:
     yield fold.closing(state)
 
 
-def settle(fold: Fold, state: Progress, epoch: int) -> None:
+def settle(fold: FoldTraining, state: TrainingProgress, epoch: int) -> None:
     """Read the loss so far; a batch that broke since the last time ends the run."""
     loss_sum, bad = fold.account.read()
     if bad is not None:
@@ -80,16 +80,18 @@ def settle(fold: Fold, state: Progress, epoch: int) -> None:
     state.loss_sum, state.images = loss_sum, fold.account.images
 
 
-def replay(fold: Fold, epoch: int, bad: int) -> SegkitError:
+def replay(fold: FoldTraining, epoch: int, bad: int) -> SegkitError:
     """The error of a batch that broke, found again from the last good state, step by step."""
-    again = fold if fold.job.folder.last.is_file() else Fold(replace(fold.job, resume=False))
+    again = (
+        fold if fold.job.folder.last.is_file() else FoldTraining(replace(fold.job, resume=False))
+    )
     state = again.resume()
     again.optimizer.zero_grad(set_to_none=True)
     forward, steps = again.begin_epoch(epoch), len(again.training)
     for batch in again.training.epoch(epoch, start=state.step):
         set_rate(again.optimizer, again.schedule.at(epoch, (batch.index + 1) / steps))
         with again.autocast():
-            outputs = forward(again.laid_out(batch.image))
+            outputs = forward(again.in_memory_format(batch.image))
         loss = again.objective([output.float() for output in outputs], batch.mask)
         again.backward(loss * (batch.share / again.group_size(batch.index)))
         if again.completes_group(batch.index):

@@ -18,7 +18,7 @@ import torch
 
 from segkit.engine import lifeline
 from segkit.engine.training import guards, precision
-from segkit.engine.training.fold import Job
+from segkit.engine.training.fold import FoldJob
 from segkit.engine.training.guards import Stop, Stopped
 from segkit.errors import SegkitError
 
@@ -26,7 +26,7 @@ END = "end"
 
 
 def run_parallel(
-    jobs: list[Job], at_once: int, save_minutes: float | None
+    jobs: list[FoldJob], at_once: int, save_minutes: float | None
 ) -> Iterator[dict[str, Any]]:
     """The events of all folds as they come, `at_once` folds in flight."""
     context = multiprocessing.get_context("spawn")
@@ -52,7 +52,7 @@ def run_parallel(
             _end(running)
 
 
-def _placed(job: Job, number: int) -> Job:
+def _placed(job: FoldJob, number: int) -> FoldJob:
     """Round the GPUs, if there are several."""
     if not job.device.startswith("cuda") or torch.cuda.device_count() < 2:
         return job
@@ -91,7 +91,7 @@ def _end(processes: list[Any]) -> None:
 
 
 def _work(
-    job: Job, events: Any, save_minutes: float | None, threads: int, tf32: bool, parent: int
+    job: FoldJob, events: Any, save_minutes: float | None, threads: int, tf32: bool, parent: int
 ) -> None:
     """One fold in a child process, which ends with its parent."""
     lifeline.follow(parent)

@@ -34,7 +34,7 @@ def use_tf32(on: bool) -> None:
     torch.backends.cudnn.allow_tf32 = on
 
 
-def describe(dtype: torch.dtype | None, device: torch.device) -> str:
+def describe_precision(dtype: torch.dtype | None, device: torch.device) -> str:
     """The precision in words."""
     base = "tf32" if device.type == "cuda" and torch.backends.cudnn.allow_tf32 else "fp32"
     names = {value: name for name, value in HALF.items()}
@@ -47,7 +47,7 @@ def lay_out(network: nn.Module, channels_last: bool) -> None:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def laid_out(image: Tensor, channels_last: bool) -> Tensor:
+def in_memory_format(image: Tensor, channels_last: bool) -> Tensor:
     """An image in the order of the weights."""
     return image.contiguous(memory_format=torch.channels_last) if channels_last else image
 

@@ -49,10 +49,10 @@ def resolve(
     given = merge(_rescaled(base, given, notes), given)
     resolved = build.resolve_recipe(architecture, chosen, assignments, given)
     check(value, resolved)
-    return Request(resolved, [*notes, *_resting_at_random(resolved)])
+    return Request(resolved, [*notes, *_frozen_at_random(resolved)])
 
 
-def _resting_at_random(recipe: Recipe) -> list[str]:
+def _frozen_at_random(recipe: Recipe) -> list[str]:
     """A frozen part is meant to be pretrained; without weights to start from, say so."""
     train = recipe.train
     if train.init or not train.freeze or not train.freeze_epochs:
