@@ -103,6 +103,7 @@ BKAI = Dataset(
     login="1. Log in to Kaggle. 2. Accept the rules of the competition bkai-igh-neopolyp. 3. "
     "Download it in a browser, or "
     "run: kaggle competitions download -c bkai-igh-neopolyp (segkit runs this with --via kaggle).",
+    kaggle="bkai-igh-neopolyp",
     page="https://www.kaggle.com/c/bkai-igh-neopolyp/data",
     citation="Ngoc Lan et al., NeoUNet, ISVC 2021, doi 10.1007/978-3-030-90436-4_2",
     defects=(

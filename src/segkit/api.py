@@ -11,7 +11,8 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 Lazy = Callable[..., Any] | str
 
@@ -133,6 +134,7 @@ class Dataset:
     terms: str = ""  # shown before a download; asks for --accept-terms if `ask` is set
     ask: bool = False
     login: str = ""  # how to get it by hand when no open address exists
+    kaggle: str = ""  # the competition that serves it through Kaggle's own program
     page: str = ""
     citation: str = ""
     defects: tuple[str, ...] = ()
@@ -155,8 +157,45 @@ class Backend:
 
 
 @dataclass(frozen=True)
+class ExportOptions:
+    """How a network is exported."""
+
+    precision: str = "float32"  # float32 | fp16 | int8
+    preprocess: bool = False  # the normalisation inside the graph: uint8 NHWC in
+    tolerance: float | None = None  # instead of the bound of the precision
+    single_file: bool = False  # web
+
+
+class ExportFormat(Protocol):
+    """What an exporter's `make()` returns: three facts, then naming, writing and reading a file.
+
+    A subject is a `segkit.engine.exporting.subject.Subject`: `network` in eval mode on the CPU,
+    `card` with plain facts, `size`, `channels`, and `images` and `masks` to check with, if there
+    are any. What `load` gives takes the network's input and returns logits (B, K, H, W), both as
+    arrays; segkit compares them with the network's own before the file is put in place. This
+    contract and that class are stable, and an exporter may import `segkit.engine`.
+    """
+
+    precisions: tuple[str, ...]
+    inside: bool  # the preprocessing is always in the graph
+    fixed: bool  # one size only, at any batch
+
+    def file_name(self, stem: str, options: ExportOptions) -> str:
+        """What the file (or folder) is called."""
+        ...
+
+    def write(self, subject: Any, path: Path, options: ExportOptions) -> dict[str, Any]:
+        """Write the file (or folder) `path`; return facts for the report (opset, nodes…)."""
+        ...
+
+    def load(self, path: Path, options: ExportOptions) -> Callable[[Any], Any]:
+        """Read it again, with the runtime that its users have."""
+        ...
+
+
+@dataclass(frozen=True)
 class Exporter:
-    """A file format to ship: `make()` gives a callable, see segkit.engine.exporting.export."""
+    """A file format to ship: `make()` gives an `ExportFormat`."""
 
     name: str
     summary: str

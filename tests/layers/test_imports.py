@@ -24,9 +24,11 @@ LEVELS = {
     "paths": 2,
     "api": 1,
     "errors": 1,
+    "events": 1,
     "limits": 1,
 }
-FOR_PLUGINS = {"api", "errors", "nn", "ops"}  # errors: what a network refuses, it refuses in words
+# errors: what a network refuses, it refuses in words; events: what a logger is told
+FOR_PLUGINS = {"api", "errors", "events", "nn", "ops"}
 KERNELS_TOO = {"native"}  # a backend speaks to the C library
 
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from segkit import events
 from segkit.cli import _console as console
 
 if TYPE_CHECKING:
@@ -17,14 +18,14 @@ if TYPE_CHECKING:
 KEPT = 8  # epochs in the live table
 
 
-def follow(events: Iterator[dict[str, Any]], json: bool) -> dict[str, Any]:
+def follow(news: Iterator[events.Event], json: bool) -> events.Event:
     """Show the events as they come; the last one is returned."""
     view = Live() if sys.stderr.isatty() and not json else Lines()
-    last: dict[str, Any] = {}
+    last = events.Event()
     with view as drawn:
-        for event in events:
-            if json and event["event"] != "step":
-                console.emit_json_line(event)
+        for event in news:
+            if json and not isinstance(event, events.Stepped):
+                console.emit_json_line(event.document())
             drawn.show(event)
             last = event
     return last
@@ -39,68 +40,68 @@ class Lines:
     def __exit__(self, *error: object) -> None:
         """Nothing to close."""
 
-    def show(self, event: dict[str, Any]) -> None:
+    def show(self, event: events.Event) -> None:
         """One event."""
         text = _line(event)
         if text:
             console.note(text)
 
 
-def _line(event: dict[str, Any]) -> str | Text:
-    kind = event["event"]
-    if kind == "note":
-        return str(event["text"])
-    if kind == "warning":
-        return console.warning(event["text"])
-    if kind == "point":
-        return console.styled(f"{event['number']}/{event['of']}: {event['label']}", "bold")
-    if kind == "start":
-        return _start(event)
-    if kind == "fold":
-        return _fold(event)
-    if kind == "epoch":
-        return _epoch(event)
-    if kind == "fold_done":
-        return f"{_label(event)}: best epoch {event['best_epoch']}, {_score(event)}"
+def _line(event: events.Event) -> str | Text:
+    match event:
+        case events.Note() | events.FoldNote():
+            return event.text
+        case events.Warned() | events.FoldWarned():
+            return console.warning(event.text)
+        case events.PointStarted():
+            return console.styled(f"{event.number}/{event.of}: {event.label}", "bold")
+        case events.Started():
+            return _start(event)
+        case events.FoldStarted():
+            return _fold(event)
+        case events.EpochDone():
+            return _epoch(event)
+        case events.FoldDone():
+            return f"{_label(event)}: best epoch {event.best_epoch}, {_score(event)}"
     return ""
 
 
-def _start(event: dict[str, Any]) -> str | Text:
-    more = f", {event['finished']} finished before" if event["finished"] else ""
-    jobs = len(event["folds"])
-    text = f"{event['architecture']} on {event['data']}: {jobs} fold{'s' * (jobs > 1)}{more}, "
-    text += f"{event['device']} → {event['run']}"
-    if event["selection"] == "test":
+def _start(event: events.Started) -> str | Text:
+    more = f", {event.finished} finished before" if event.finished else ""
+    jobs = len(event.folds)
+    text = f"{event.architecture} on {event.data}: {jobs} fold{'s' * (jobs > 1)}{more}, "
+    text += f"{event.device} → {event.run}"
+    if event.selection == "test":
         warning = console.warning("the checkpoint is chosen on the test part (selection: test)")
         return console.line(text, "\n", warning)
     return text
 
 
-def _fold(event: dict[str, Any]) -> str:
-    going_on = event["from_epoch"] > 1 or event["from_step"] > 0
-    start = f", from epoch {event['from_epoch']}" if going_on else ""
-    counts = f"{event['train']} training pictures, {event['val']} choose the epoch"
-    return f"{_label(event)}: {counts}, {event['precision']} on {event['device']}{start}"
+def _fold(event: events.FoldStarted) -> str:
+    going_on = event.from_epoch > 1 or event.from_step > 0
+    start = f", from epoch {event.from_epoch}" if going_on else ""
+    counts = f"{event.train} training pictures, {event.val} choose the epoch"
+    return f"{_label(event)}: {counts}, {event.precision} on {event.device}{start}"
 
 
-def _epoch(event: dict[str, Any]) -> str:
-    val = event["val"]
+def _epoch(event: events.EpochDone) -> str:
+    val = event.val
     scores = f" val dice {val['dice_image']:.4f} iou {val['iou_image']:.4f}" if val else ""
-    mark = " *" if event["best"] else ""
+    mark = " *" if event.best else ""
     return (
-        f"{_label(event)} epoch {event['epoch']}: loss {event['loss']:.4f}{scores} "
-        f"lr {event['lr']:.2e} {event['images_per_s']:.1f} images/s{mark}"
+        f"{_label(event)} epoch {event.epoch}: loss {event.loss:.4f}{scores} "
+        f"lr {event.lr:.2e} {event.images_per_s:.1f} images/s{mark}"
     )
 
 
-def _label(event: dict[str, Any]) -> str:
-    seed = f" seed {event['seed']}" if event["seed"] else ""
-    return f"fold {event['fold']}{seed}"
+def _label(event: events.OfFold) -> str:
+    seed = f" seed {event.seed}" if event.seed else ""
+    return f"fold {event.fold}{seed}"
 
 
-def _score(event: dict[str, Any]) -> str:
-    score = event["score"]
-    return "not validated" if score is None else f"{event['select']} {score:.4f}"
+def _score(event: events.FoldDone) -> str:
+    score = event.score
+    return "not validated" if score is None else f"{event.select} {score:.4f}"
 
 
 class Live:
@@ -109,8 +110,8 @@ class Live:
     def __enter__(self) -> Live:
         from rich.live import Live as RichLive
 
-        self.rows: list[dict[str, Any]] = []
-        self.step: dict[str, Any] = {}
+        self.rows: list[events.EpochDone] = []
+        self.step: events.Stepped | None = None
         self.begun: dict[tuple[int, int], float] = {}
         self.epochs = 0
         self.live = RichLive(console=console.err(), refresh_per_second=4, transient=True)
@@ -120,17 +121,17 @@ class Live:
     def __exit__(self, *error: Any) -> None:
         self.live.__exit__(*error)
 
-    def show(self, event: dict[str, Any]) -> None:
+    def show(self, event: events.Event) -> None:
         """One event."""
-        kind = event["event"]
-        if kind == "step":
-            self.step = event
-        elif kind == "epoch":
-            self.rows = [*self.rows, event][-KEPT:]
-        elif kind == "fold":
-            self.epochs = event["epochs"]
-            self.begun[event["seed"], event["fold"]] = time.monotonic()
-        if kind not in ("step", "epoch") and _line(event):
+        match event:
+            case events.Stepped():
+                self.step = event
+            case events.EpochDone():
+                self.rows = [*self.rows, event][-KEPT:]
+            case events.FoldStarted():
+                self.epochs = event.epochs
+                self.begun[event.seed, event.fold] = time.monotonic()
+        if not isinstance(event, events.Stepped | events.EpochDone) and _line(event):
             self.live.console.print(console.line(_line(event)))
         self.live.update(self._table())
 
@@ -142,35 +143,34 @@ class Live:
         for name in ("fold", "epoch", "loss", "val dice", "val IoU", "lr", "images/s", "MB"):
             table.add_column(name, justify="right")
         for row in self.rows:
-            table.add_row(*_cells(row), style="bold" if row["best"] else None)
+            table.add_row(*_cells(row), style="bold" if row.best else None)
         return table
 
     def _caption(self) -> str:
         step = self.step
-        if not step:
+        if step is None:
             return ""
-        done = f"{step['step']}/{step['steps']}"
-        words = [f"epoch {step['epoch']}/{self.epochs}", f"step {done}"]
-        words += [f"loss {step['loss']:.4f}", _time(self._left())]
+        done = f"{step.step}/{step.steps}"
+        words = [f"epoch {step.epoch}/{self.epochs}", f"step {done}"]
+        words += [f"loss {step.loss:.4f}", _time(self._left(step))]
         return ", ".join(filter(None, words))
 
-    def _left(self) -> float:
+    def _left(self, step: events.Stepped) -> float:
         """Seconds until the fold is done, from its mean speed so far."""
-        step = self.step
-        begun = self.begun.get((step["seed"], step["fold"]))
-        mine = [row for row in self.rows if row["fold"] == step["fold"]]
-        if begun is None or not mine or mine[-1]["epoch"] >= self.epochs:
+        begun = self.begun.get((step.seed, step.fold))
+        mine = [row for row in self.rows if row.fold == step.fold]
+        if begun is None or not mine or mine[-1].epoch >= self.epochs:
             return math.nan
-        seconds = sum(row["seconds"] for row in mine) / len(mine)
-        part = 1 - step["step"] / step["steps"]
-        return seconds * (self.epochs - step["epoch"] + part)
+        seconds = sum(row.seconds for row in mine) / len(mine)
+        part = 1 - step.step / step.steps
+        return seconds * (self.epochs - step.epoch + part)
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    val = row["val"]
+def _cells(row: events.EpochDone) -> list[str]:
+    val = row.val
     scores = [f"{val[name]:.4f}" if val else "" for name in ("dice_image", "iou_image")]
-    place = [_label(row).removeprefix("fold "), str(row["epoch"]), f"{row['loss']:.4f}"]
-    speed = [f"{row['lr']:.2e}", f"{row['images_per_s']:.1f}", f"{row['memory_mb']:.0f}"]
+    place = [_label(row).removeprefix("fold "), str(row.epoch), f"{row.loss:.4f}"]
+    speed = [f"{row.lr:.2e}", f"{row.images_per_s:.1f}", f"{row.memory_mb:.0f}"]
     return [*place, *scores, *speed]
 
 
@@ -185,11 +185,11 @@ def _time(seconds: float) -> str:
 SUMMARY_METRICS = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
 
 
-def conclude(event: dict[str, Any]) -> None:
+def conclude(event: events.Done) -> None:
     """The scores at the end of a run: per fold, mean ± sd over folds, and the interval."""
-    summary = event.get("summary")
+    summary = event.summary
     if summary is None:
-        console.note(f"trained: {event['run']} (scores: segkit evaluate {event['run']})")
+        console.note(f"trained: {event.run} (scores: segkit evaluate {event.run})")
         return
     metrics, folds = summary["metrics"], summary.get("folds") or []
     names = [name for name in SUMMARY_METRICS if name in metrics]
@@ -199,7 +199,7 @@ def conclude(event: dict[str, Any]) -> None:
         rows.append(("mean ± sd", *spread))
     rows.append(("all pictures", *(_figure(metrics[name]["mean"]) for name in names)))
     rows.append(("95 % interval", *(_interval(metrics[name]) for name in names)))
-    title = f"{event['run']}: test part, {summary['n']} pictures, selection {summary['selection']}"
+    title = f"{event.run}: test part, {summary['n']} pictures, selection {summary['selection']}"
     console.table(("", *names), rows, title, right=names)
 
 

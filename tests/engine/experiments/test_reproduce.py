@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from segkit import paths, plugins
+from segkit import events, paths, plugins
 from segkit.cli.training.reproduce import _seconds, command
 from segkit.data.splitting.protocols import PROTOCOLS
 from segkit.engine.experiments import cards, reproduce
@@ -159,10 +159,10 @@ def test_folds_can_be_trained_side_by_side(small_card, tmp_path, monkeypatch):
 
     def stand_in(order):
         orders.append(order)
-        yield {
-            "event": "verdict", "card": "mine", "row": "row", "run": str(order.out), "rows": [],
+        yield events.Verdict({
+            "card": "mine", "row": "row", "run": str(order.out), "rows": [],
             "verdict": "nothing to compare", "scaled": [], "known_differences": [],
-        }  # fmt: skip
+        })  # fmt: skip
 
     monkeypatch.setattr(reproduce, "reproduce", stand_in)
     command("mine", fold_jobs="5", out=tmp_path / "run")

@@ -13,6 +13,7 @@ from segkit.engine.experiments.studies import Point, from_grids, studies, study
 from segkit.engine.experiments.sweep import plot, sweep
 from segkit.engine.training.crossval import TrainingOptions
 from segkit.errors import SegkitError, UsageError
+from segkit.events import Done
 
 
 def test_grids_multiply_in_order():
@@ -104,7 +105,7 @@ def test_a_sweep_goes_on_and_repeats_nothing(home, tmp_path, options, monkeypatc
         (folder / "fold0" / "fold.json").write_text('{"parameters": 1}')
         summary = {"n": 3, "metrics": {"dice_image": {"mean": 0.5, "ci95": [0.4, 0.6]}}}
         (folder / "summary.json").write_text(json.dumps(summary))
-        yield {"event": "done", "run": str(folder), "summary": summary}
+        yield Done(str(folder), summary)
 
     monkeypatch.setattr(sweeping, "train", training)
     list(sweep(points(4, 8), tmp_path / "s", options))
@@ -121,7 +122,7 @@ def test_a_point_that_fails_does_not_end_the_others(home, tmp_path, options, mon
     def training(made, folder, own):
         if "4" in folder.name:
             raise SegkitError("the loss is not finite", "first in module 'head'")
-        yield {"event": "done", "run": str(folder), "summary": None}
+        yield Done(str(folder), None)
 
     monkeypatch.setattr(sweeping, "train", training)
     events = list(sweep(points(4, 8), tmp_path / "s", options))

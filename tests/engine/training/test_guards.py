@@ -11,6 +11,7 @@ from segkit.engine.training import batchsize, fold, guards
 from segkit.engine.training.checkpoint import load_last
 from segkit.engine.training.fold import TrainingProgress
 from segkit.errors import SegkitError
+from segkit.events import EpochDone, Note
 
 
 def test_nan_stops_with_the_batch_and_the_module(home, tmp_path, monkeypatch):
@@ -48,7 +49,7 @@ def test_a_bad_gradient_is_stopped_before_the_step(home, tmp_path, monkeypatch):
 
 def epoch_event(share, true=0.2):
     val = {"predicted_share": share, "true_share": true}
-    return {"event": "epoch", "fold": 0, "seed": 0, "val": val}
+    return EpochDone(0, 0, 1, 0.5, 1e-3, val, 1.0, 1.0, False, 0.0)
 
 
 def test_a_collapsed_run_is_called_so_once():
@@ -160,7 +161,7 @@ def test_a_batch_is_limited_by_free_memory(monkeypatch):
 def test_batch_auto_is_kept_by_a_resumed_run(home, tmp_path, monkeypatch):
     monkeypatch.setattr(batchsize, "largest_batch", lambda *arguments: 5)
     events = run(recipe(train={"epochs": 1}), tmp_path / "r", folds=[0], find_batch=True)
-    assert {"event": "note", "text": "--batch auto: 5"} in events
+    assert Note("--batch auto: 5") in events
     monkeypatch.setattr(batchsize, "largest_batch", lambda *arguments: 7)
     again = {"folds": [0], "find_batch": True, "resume": True}
     assert run(recipe(train={"epochs": 1}), tmp_path / "r", **again)[-1]["event"] == "done"

@@ -1,5 +1,6 @@
 """Trackers: shared names, TensorBoard and MLflow files, a stranger's tracker, missing packages."""
 
+import dataclasses
 from typing import ClassVar
 
 import pytest
@@ -11,26 +12,28 @@ from segkit.engine import environment
 from segkit.engine.runs import write_run
 from segkit.engine.training import loggers
 from segkit.errors import MissingExtra
+from segkit.events import Done, EpochDone, Stepped
 
-EPOCH = {
-    "event": "epoch",
-    "fold": 1,
-    "seed": 0,
-    "epoch": 2,
-    "loss": 0.5,
-    "lr": 1e-3,
-    "val": {"dice_image": 0.75},
-    "images_per_s": 10.0,
-    "seconds": 1.0,
-}
-DONE = {"event": "done", "summary": {"metrics": {"dice_image": {"mean": 0.8}}}}
+EPOCH = EpochDone(
+    fold=1,
+    seed=0,
+    epoch=2,
+    loss=0.5,
+    lr=1e-3,
+    val={"dice_image": 0.75},
+    seconds=1.0,
+    images_per_s=10.0,
+    best=True,
+    memory_mb=1.0,
+)
+DONE = Done("runs/x", {"metrics": {"dice_image": {"mean": 0.8}}})
 
 
 def test_names_carry_fold_and_seed():
     assert loggers.figures(EPOCH)["fold1/val_dice_image"] == 0.75
-    assert "seed3/fold1/loss" in loggers.figures({**EPOCH, "seed": 3})
+    assert "seed3/fold1/loss" in loggers.figures(dataclasses.replace(EPOCH, seed=3))
     assert loggers.scores(DONE) == {"test/dice_image": 0.8}
-    assert loggers.scores({"event": "done", "summary": None}) == {}
+    assert loggers.scores(Done("runs/x", None)) == {}
 
 
 def test_tensorboard_has_the_curves(home, tmp_path):
@@ -49,7 +52,7 @@ def test_mlflow_has_settings_and_figures(tmp_path, monkeypatch):
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     made = recipe_of_nothing()
     tracker = loggers.MLflow(tmp_path / "r", {"recipe": made})
-    for event in (EPOCH, {"event": "step"}, DONE):
+    for event in (EPOCH, Stepped(1, 0, 2, 1, 9, 0.5), DONE):
         tracker.log(event)
     tracker.close()
     kept = mlflow.search_runs(experiment_names=["segkit"], output_format="list")[0]

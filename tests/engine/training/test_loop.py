@@ -36,10 +36,12 @@ def test_a_run_leaves_exactly_these_files(home, tmp_path):
 def test_epoch_events_carry_the_documented_keys(home, tmp_path):
     events = run(recipe(), tmp_path / "r", folds=[0])
     epoch = next(e for e in events if e["event"] == "epoch")
-    assert {"fold", "epoch", "loss", "lr", "val", "seconds", "images_per_s"} <= set(epoch)
+    assert {"fold", "epoch", "loss", "lr", "val", "seconds", "images_per_s"} <= set(
+        epoch.document()
+    )
     assert {"loss", "dice_image", "iou_image", "dice_pooled", "iou_pooled"} <= set(epoch["val"])
     assert events[-1]["event"] == "done"
-    json.dumps(events)
+    json.dumps([event.document() for event in events])
 
 
 def test_the_network_learns(home, tmp_path):

@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from segkit.engine.training import precision
+from segkit.events import FoldNote
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 
@@ -82,4 +83,4 @@ def test_how_compiling_went_is_an_event(home, tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "compile", lambda module: module)
     events = run(recipe(train={"epochs": 1, "compile": True}), tmp_path / "r", folds=[0])
-    assert {"event": "note", "fold": 0, "seed": 0, "text": "compiled"} in events
+    assert FoldNote(0, 0, "compiled") in events

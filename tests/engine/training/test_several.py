@@ -14,6 +14,7 @@ from short_runs import outcome, recipe, run
 from segkit.engine import distributed
 from segkit.engine.training import crossval, parallel
 from segkit.errors import SegkitError
+from segkit.events import Failed
 from segkit.recipe import to_dict
 
 CHILD = Path(__file__).parent / "child.py"
@@ -32,7 +33,7 @@ def test_an_error_in_a_childs_fold_is_the_runs_error(home, tmp_path):
     import queue
 
     events = queue.Queue()
-    events.put({"event": "error", "what": "the loss is not finite", "why": "w", "cure": "c"})
+    events.put(Failed("the loss is not finite", "w", "c"))
     with pytest.raises(SegkitError, match="not finite"):
         list(parallel._received(events))
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 import shlex
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from segkit import paths
 from segkit.cli import _console, _training
 from segkit.errors import UsageError
+
+if TYPE_CHECKING:
+    from segkit.events import Done
 
 STAGES = 5
 TRAINED = "dermoscopy"  # the network in the box that the last step shows
@@ -39,7 +42,7 @@ def command(
     page = _report(folder)
     _step(5, f"outline a real picture with the trained network '{TRAINED}'")
     outlined = _outline(folder)
-    summary = last["summary"]
+    summary = last.summary
     if as_json:
         _console.emit_json({"run": str(folder), "report": str(page), "summary": summary})
         return
@@ -57,9 +60,7 @@ def _step(number: int, text: str) -> None:
     _console.note(_console.styled(f"{number}/{STAGES}", "bold"), f" {text}")
 
 
-def _train(
-    architecture: str, data: str, size: str, epochs: int | None, folder: Path
-) -> dict[str, Any]:
+def _train(architecture: str, data: str, size: str, epochs: int | None, folder: Path) -> Done:
     """Prepare, train and score; the last event of the training."""
     from segkit import build
     from segkit.cli.sizes import parse_size
@@ -73,6 +74,7 @@ def _train(
     }
     asked = request.resolve(architecture, quick, flags)
     from segkit.engine.training.crossval import TrainingOptions, train
+    from segkit.events import Done, FoldDone
 
     words = ["segkit", "demo", architecture, "--data", data, "--size", size]
     with _console.progress("draw and pack") as ticker:
@@ -84,13 +86,15 @@ def _train(
     def all_events() -> Any:
         yield first
         for event in events:
-            if event["event"] == "fold_done":
+            if isinstance(event, FoldDone):
                 yield event
                 _step(3, "score the test part")
             else:
                 yield event
 
-    return _training.follow(all_events(), json=False)
+    last = _training.follow(all_events(), json=False)
+    assert isinstance(last, Done)
+    return last
 
 
 def _report(folder: Path) -> Path:

@@ -17,6 +17,7 @@ from segkit.errors import UsageError
 
 if TYPE_CHECKING:
     from segkit.engine.experiments.reproduce import Order
+    from segkit.events import Event
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -109,13 +110,14 @@ def _size(text: str | None) -> tuple[int, int] | None:
 def _run(order: Order, quiet: bool) -> dict[str, Any]:
     """Carry the order out; the verdict's document."""
     from segkit.engine.experiments.reproduce import reproduce
+    from segkit.events import Stepped
 
-    def shown() -> Iterator[dict[str, Any]]:
+    def shown() -> Iterator[Event]:
         for event in reproduce(order):
-            if not (quiet and event["event"] == "step"):
+            if not (quiet and isinstance(event, Stepped)):
                 yield event
 
-    return _training.follow(shown(), json=False)
+    return _training.follow(shown(), json=False).document()
 
 
 def _show(document: dict[str, Any]) -> None:

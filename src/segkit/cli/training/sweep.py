@@ -15,6 +15,7 @@ from segkit.limits import MAX_SEED
 
 if TYPE_CHECKING:
     from segkit.engine.experiments.studies import Point
+    from segkit.events import SweepDone
 
 FIGURES = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
 
@@ -119,22 +120,24 @@ def _run(points: list[Any], folder: Path, options: dict[str, Any], json: bool) -
     from segkit.cli import _training
     from segkit.engine.experiments.sweep import sweep
     from segkit.engine.training.crossval import TrainingOptions
+    from segkit.events import SweepDone
 
     last = _training.follow(sweep(points, folder, TrainingOptions(**options)), json)
+    assert isinstance(last, SweepDone)
     if not json:
         _show(last)
-    if any(row["state"] == "failed" for row in last["rows"]):
+    if any(row["state"] == "failed" for row in last.rows):
         raise typer.Exit(1)
 
 
-def _show(last: dict[str, Any]) -> None:
+def _show(last: SweepDone) -> None:
     """The table at the end."""
-    published = any(row["published"] for row in last["rows"])
-    rows = [_cells(row, published) for row in last["rows"]]
+    published = any(row["published"] for row in last.rows)
+    rows = [_cells(row, published) for row in last.rows]
     columns = ["point", "parameters", *FIGURES, "95 % of dice_image"]
     columns += ["as published"] if published else []
-    console.table(columns, rows, last["run"], right=columns[1:])
-    console.note(f"table and plot: {last['run']}/sweep.csv, sweep.svg")
+    console.table(columns, rows, last.run, right=columns[1:])
+    console.note(f"table and plot: {last.run}/sweep.csv, sweep.svg")
 
 
 def _cells(row: dict[str, Any], published: bool) -> list[str]:

@@ -154,12 +154,13 @@ def _run(
     if backend is not None:
         os.environ["SEGKIT_BACKEND"] = backend
     from segkit.engine.training.crossval import TrainingOptions, train
+    from segkit.events import Done, Note
 
     with console.progress("prepare") as ticker:
         made = TrainingOptions(**options, prepare_progress=ticker)
         events = train(asked.recipe, folder, made)
         head = [next(events)]
-        while head[-1]["event"] == "note":
+        while isinstance(head[-1], Note):
             head.append(next(events))
     events = itertools.chain(head, events)
     if not main:
@@ -167,7 +168,7 @@ def _run(
             pass
         return
     last = _training.follow(events, json)
-    if not json:
+    if not json and isinstance(last, Done):
         _training.conclude(last)
 
 

@@ -13,8 +13,7 @@ from segkit.errors import SegkitError
 
 def download_with_kaggle(dataset: Dataset, folder: Path) -> Path:
     """Run `kaggle competitions download`; its token and the accepted rules are the user's."""
-    competition = dataset.archives[0].name.removesuffix(".zip")
-    if "kaggle" not in dataset.login.lower():
+    if not dataset.kaggle:
         raise SegkitError(
             f"{dataset.name} is not on Kaggle", None, f"segkit data info {dataset.name}"
         )
@@ -22,7 +21,7 @@ def download_with_kaggle(dataset: Dataset, folder: Path) -> Path:
     if tool is None:
         raise SegkitError("the program 'kaggle' is not installed", None, "pip install kaggle")
     folder.mkdir(parents=True, exist_ok=True)
-    words = [tool, "competitions", "download", "-c", competition, "-p", str(folder)]
+    words = [tool, "competitions", "download", "-c", dataset.kaggle, "-p", str(folder)]
     done = subprocess.run(words, check=False)
     if done.returncode != 0:
         raise login_screen(dataset)

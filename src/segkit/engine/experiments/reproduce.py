@@ -16,9 +16,9 @@ from segkit.engine.experiments import cards
 from segkit.engine.experiments.cards import Card, Printed
 from segkit.engine.runs import open_run
 from segkit.engine.training import crossval, request
+from segkit.events import Done, EpochDone, Event, Note, Verdict
 from segkit.recipe import Recipe
 
-Event = dict[str, Any]
 FILE, PAGE = "reproduction.json", "reproduction.md"
 # a name that a paper prints, under our names of per-image and pooled figures
 PLAIN = {"hd95"}
@@ -48,14 +48,14 @@ def reproduce(order: Order) -> Iterator[Event]:
         asked = _request(architecture, card, replace(order, epochs=epochs))
         recipe = asked.recipe
     for text in asked.notes:
-        yield {"event": "note", "text": text}
+        yield Note(text)
     begun = time.monotonic()
     for event in crossval.train(recipe, order.out, replace(order.options, score=False)):
-        if event["event"] != "done":
+        if not isinstance(event, Done):
             yield event
     seconds = time.monotonic() - begun
-    yield {"event": "note", "text": f"scoring as {printed.scoring or 'segkit'}"}
-    yield {"event": "verdict", **conclude(order.out, card, printed, full, seconds)}
+    yield Note(f"scoring as {printed.scoring or 'segkit'}")
+    yield Verdict(conclude(order.out, card, printed, full, seconds))
 
 
 def _request(architecture: str, card: Card, order: Order) -> request.Request:
@@ -75,21 +75,21 @@ def _request(architecture: str, card: Card, order: Order) -> request.Request:
 def _fit(recipe: Recipe, order: Order) -> Generator[Event, None, int]:
     """How many epochs the budget holds, from one epoch of one fold run for the clock."""
     assert order.budget is not None
-    yield {"event": "note", "text": "one epoch to see how many fit the budget"}
+    yield Note("one epoch to see how many fit the budget")
     one = replace(recipe, train=replace(recipe.train, epochs=1))
     options = replace(order.options, folds=[0], score=False, loggers=(), resume=False)
     seconds, folds = 0.0, 1
     with tempfile.TemporaryDirectory() as folder:
         for event in crossval.train(one, Path(folder) / "probe", options):
-            if event["event"] == "epoch":
-                seconds = event["seconds"]
+            if isinstance(event, EpochDone):
+                seconds = event.seconds
         folds = len(open_run(Path(folder) / "probe").split.folds)
     planned = len(order.options.folds) if order.options.folds else folds
     fitting = int(order.budget / max(seconds * planned * order.options.seeds, 1e-9))
     epochs = max(1, min(recipe.train.epochs, fitting))
     most = recipe.train.epochs
     text = f"budget {order.budget:.0f} s: {epochs} of {most} epochs on {planned} fold(s)"
-    yield {"event": "note", "text": text}
+    yield Note(text)
     return epochs
 
 

@@ -17,6 +17,7 @@ from segkit.engine.experiments.studies import Point
 from segkit.engine.runs import Run, open_run
 from segkit.engine.training.crossval import TrainingOptions, train
 from segkit.errors import SegkitError, UsageError
+from segkit.events import Done, Event, PointDone, PointStarted, SweepDone, Warned
 from segkit.recipe import Recipe
 
 SWEEP_METRICS = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
@@ -28,30 +29,30 @@ def sweep(
     out: Path,
     options: TrainingOptions,
     show: str = "dice_image",
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Event]:
     """Train and score every point; a point that fails is said and does not end the others."""
     _check(points, out, options.resume)
     write(out, points, show, {})
     failed: dict[str, str] = {}
     for number, (point, recipe) in enumerate(points, 1):
         folder = out / point.folder
-        yield {"event": "point", "label": point.label, "number": number, "of": len(points)}
+        yield PointStarted(point.label, number, len(points))
         if _done(folder):
             continue
         started = (folder / "recipe.json").is_file()
         own = TrainingOptions(**{**vars(options), "resume": started})
         try:
             for event in train(recipe, folder, own):
-                yield {**event, "event": "trained"} if event["event"] == "done" else event
+                yield PointDone(event.run, event.summary) if isinstance(event, Done) else event
         except UsageError:
             raise
         except SegkitError as error:
             if error.exit_code > 128:  # a signal: the whole sweep stops
                 raise
             failed[point.label] = str(error.why or error.what)
-            yield {"event": "warning", "text": f"{point.label} failed: {error.as_text()}"}
+            yield Warned(f"{point.label} failed: {error.as_text()}")
         write(out, points, show, failed)
-    yield {"event": "done", "run": str(out), "rows": write(out, points, show, failed)}
+    yield SweepDone(str(out), write(out, points, show, failed))
 
 
 def _check(points: Sequence[tuple[Point, Recipe]], out: Path, resume: bool) -> None:

@@ -1,55 +1,25 @@
 """Export: write into a temporary folder, load it again, compare, and only then put it in place.
 
-An exporter plugin (`segkit.api.Exporter.make()`) gives an object with the methods of `Format`.
+An exporter plugin (`segkit.api.Exporter.make()`) gives an `ExportFormat`.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 
 from segkit import paths, plugins
-from segkit.api import Exporter, resolve
+from segkit.api import Exporter, ExportFormat, ExportOptions, resolve
 from segkit.engine.environment import versions
-from segkit.engine.exporting.parity import BOUNDS, Bounds, Runner, against_truth, as_rows, check
+from segkit.engine.exporting.parity import BOUNDS, Bounds, against_truth, as_rows, check
 from segkit.engine.exporting.subject import Subject, with_preprocessing
 from segkit.errors import MissingExtra, SegkitError, UsageError
-
-
-@dataclass(frozen=True)
-class ExportOptions:
-    """How to export."""
-
-    precision: str = "float32"  # float32 | fp16 | int8
-    preprocess: bool = False  # the normalisation inside the graph: uint8 NHWC in
-    tolerance: float | None = None  # instead of the bound of the precision
-    single_file: bool = False  # web
-
-
-class Format(Protocol):
-    """What an exporter plugin's `make()` returns."""
-
-    precisions: tuple[str, ...]
-    inside: bool  # the preprocessing is always in the graph
-    fixed: bool  # one size only, at any batch
-
-    def file_name(self, stem: str, options: ExportOptions) -> str:
-        """What the file (or folder) is called."""
-        ...
-
-    def write(self, subject: Subject, path: Path, options: ExportOptions) -> dict[str, Any]:
-        """Write the file (or folder) `path`; return facts for the report (opset, nodes…)."""
-        ...
-
-    def load(self, path: Path, options: ExportOptions) -> Runner:
-        """Read it again, with the runtime that its users have."""
-        ...
 
 
 def find_exporter(name: str) -> Exporter:
@@ -66,7 +36,7 @@ def export(
 ) -> dict[str, Any]:
     """Write, check and place one file; the report is returned and lies beside it."""
     exporter = find_exporter(name)
-    file_format: Format = resolve(exporter.make)()
+    file_format: ExportFormat = resolve(exporter.make)()
     _refuse(exporter, file_format, options, subject)
     card = subject.card | {"precision": options.precision}
     card["fixed_size"] = card["fixed_size"] or file_format.fixed
@@ -93,7 +63,7 @@ def export(
 
 
 def _refuse(
-    exporter: Exporter, file_format: Format, options: ExportOptions, subject: Subject
+    exporter: Exporter, file_format: ExportFormat, options: ExportOptions, subject: Subject
 ) -> None:
     if options.precision not in file_format.precisions:
         allowed = ", ".join(file_format.precisions)
@@ -115,7 +85,7 @@ def bounds_for(options: ExportOptions) -> Bounds:
     return replace(bounds, logits=options.tolerance, relative=0.0)
 
 
-def place(out: Path, file_format: Format, subject: Subject, options: ExportOptions) -> Path:
+def place(out: Path, file_format: ExportFormat, subject: Subject, options: ExportOptions) -> Path:
     """`out` is a folder, or a path with the format's suffix."""
     card = subject.card
     stem = card.get("run") or card["architecture"]
@@ -159,4 +129,4 @@ def _move(work: Path, target: Path) -> None:
         item.replace(there)
 
 
-__all__ = ["ExportOptions", "Format", "SegkitError", "export", "find_exporter", "report_path"]
+__all__ = ["ExportFormat", "ExportOptions", "SegkitError", "export", "find_exporter", "report_path"]

@@ -20,12 +20,11 @@ from segkit.engine.training.fold import FoldJob
 from segkit.engine.training.guards import Stop
 from segkit.engine.training.ownership import sole_writer
 from segkit.errors import SegkitError, UsageError
+from segkit.events import Done, Event, Note, Started
 from segkit.recipe import Recipe, to_dict
 
 if TYPE_CHECKING:
     import torch
-
-Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -83,19 +82,18 @@ def _carry_out(
 ) -> Iterator[Event]:
     """Train what is not finished, then score."""
     recipe, out = run.recipe, run.path
-    yield from ({"event": "note", "text": text} for text in [*messages, *split.notes])
+    yield from (Note(text) for text in [*messages, *split.notes])
     jobs = _jobs(run, split, prepared.root, options, device)
     waiting = [job for job in jobs if not (options.resume and job.folder.finished)]
-    yield {
-        "event": "start",
-        "run": str(out),
-        "architecture": recipe.architecture,
-        "data": prepared.name,
-        "folds": [[job.seed, job.folder.index] for job in jobs],
-        "finished": len(jobs) - len(waiting),
-        "device": environment.device_name(device),
-        "selection": recipe.train.select_on,
-    }
+    yield Started(
+        run=str(out),
+        architecture=recipe.architecture,
+        data=prepared.name,
+        folds=[[job.seed, job.folder.index] for job in jobs],
+        finished=len(jobs) - len(waiting),
+        device=environment.device_name(device),
+        selection=recipe.train.select_on,
+    )
     trackers = environment.open_loggers(options.loggers, run) if distributed.is_main() else []
     with environment.closing_all(trackers):
         for event in _events(waiting, options, device):
@@ -103,8 +101,8 @@ def _carry_out(
                 tracker.log(event)
             yield event
         if _scorable(run, options):
-            yield {"event": "note", "text": "scoring the test part"}
-        done = {"event": "done", "run": str(out), "summary": _score(run, options)}
+            yield Note("scoring the test part")
+        done = Done(str(out), _score(run, options))
         for tracker in trackers:
             tracker.log(done)
     yield done
@@ -273,7 +271,7 @@ def _events(jobs: list[FoldJob], options: TrainingOptions, device: torch.device)
     save_minutes = jobs[0].recipe.train.save_minutes if minutes is None and jobs else minutes
     if at_once == 0 and len(jobs) > 1:
         at_once = batchsize.fitting_folds(jobs[0].recipe, device, len(jobs))
-        yield {"event": "note", "text": f"--fold-jobs auto: {at_once}"}
+        yield Note(f"--fold-jobs auto: {at_once}")
     if at_once > 1 and len(jobs) > 1:
         yield from parallel.run_parallel(jobs, at_once, save_minutes)
         return

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segkit import build, paths
+from segkit import build, events, paths
 from segkit.data.augmenting.pipeline import augmentation
 from segkit.data.loader import Batch, Loader, LoaderSettings
 from segkit.data.store import open_prepared
@@ -264,13 +264,14 @@ class FoldTraining:
 
     # --- events ---
 
-    def _event(self, kind: str, **values: Any) -> dict[str, Any]:
-        return {"event": kind, "fold": self.job.folder.index, "seed": self.job.seed, **values}
+    @property
+    def _place(self) -> tuple[int, int]:
+        return self.job.folder.index, self.job.seed
 
-    def opening(self, state: TrainingProgress) -> dict[str, Any]:
+    def opening(self, state: TrainingProgress) -> events.Event:
         """What is about to be trained."""
-        return self._event(
-            "fold",
+        return events.FoldStarted(
+            *self._place,
             train=len(self.job.train),
             val=len(self.job.select),
             epochs=self.job.recipe.train.epochs,
@@ -282,15 +283,15 @@ class FoldTraining:
             resident=self.training.resident,
         )
 
-    def news(self) -> Iterator[dict[str, Any]]:
+    def news(self) -> Iterator[events.Event]:
         """What there is to say since the last time (how compiling went)."""
         while self.notes:
-            yield self._event("note", text=self.notes.pop(0))
+            yield events.FoldNote(*self._place, self.notes.pop(0))
 
-    def tick(self, epoch: int, batch: Batch) -> dict[str, Any]:
+    def tick(self, epoch: int, batch: Batch) -> events.Event:
         """One step, for a live display."""
-        return self._event(
-            "step",
+        return events.Stepped(
+            *self._place,
             epoch=epoch + 1,
             step=batch.index + 1,
             steps=len(self.training),
@@ -299,7 +300,7 @@ class FoldTraining:
 
     def close_epoch(
         self, state: TrainingProgress, epoch: int, figures: dict[str, Any], seconds: float
-    ) -> dict[str, Any]:
+    ) -> events.EpochDone:
         """Move to the next epoch; the row of `metrics.csv` and the event of this one."""
         images = distributed.total(state.images, self.device)
         loss = distributed.total(state.loss_sum, self.device) / images
@@ -310,8 +311,8 @@ class FoldTraining:
         state.seconds += seconds
         state.epoch, state.step, state.loss_sum, state.images = epoch + 1, 0, 0.0, 0
         self._write_history(state)
-        return self._event(
-            "epoch",
+        return events.EpochDone(
+            *self._place,
             epoch=epoch + 1,
             loss=loss,
             lr=lr,
@@ -328,13 +329,13 @@ class FoldTraining:
             paths.write_text(self.job.folder.metrics_csv, "\n".join([",".join(COLUMNS), *rows, ""]))
             samples.write_curves(self.job.folder.path / "curves.svg", state.history)
 
-    def closing(self, state: TrainingProgress) -> dict[str, Any]:
+    def closing(self, state: TrainingProgress) -> events.Event:
         """The end of the fold; without a validation part the last weights are kept."""
         if not state.best_epoch:
             state.best_epoch, state.best = state.epoch, math.nan
             with self.averaged():
                 self.save_best(state)
-        result = {
+        result: dict[str, Any] = {
             "best_epoch": state.best_epoch,
             "score": None if math.isnan(state.best) else state.best,
             "select": self.job.recipe.train.select,
@@ -345,4 +346,4 @@ class FoldTraining:
         }
         if distributed.is_main():
             paths.write_json(self.job.folder.result_json, result)
-        return self._event("fold_done", **result)
+        return events.FoldDone(*self._place, **result)

@@ -20,6 +20,7 @@ from segkit.errors import SegkitError
 if TYPE_CHECKING:
     from segkit.data.loader import Batch
     from segkit.engine.training.fold import FoldTraining, TrainingProgress
+    from segkit.events import EpochDone, FoldWarned
 
 GRACE = 5.0  # seconds in which a repeated signal is one request: `timeout` tells the whole group
 EVERY = 16  # steps between two questions among several processes
@@ -142,17 +143,19 @@ def _finite(tensor: Tensor | None) -> bool:
     return tensor is None or bool(torch.isfinite(tensor).all())
 
 
-def warn_if_collapsed(state: TrainingProgress, event: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def warn_if_collapsed(state: TrainingProgress, epoch: EpochDone) -> Iterator[FoldWarned]:
     """Say once that every validation mask is background (or foreground) for a while."""
-    share = event["val"].get("predicted_share")
+    share = epoch.val.get("predicted_share")
     if share is None:
         return
-    constant = share in (0.0, 1.0) and event["val"]["true_share"] not in (0.0, 1.0)
+    constant = share in (0.0, 1.0) and epoch.val["true_share"] not in (0.0, 1.0)
     state.constant = state.constant + 1 if constant else 0
     if state.constant == PATIENCE:
         what = "background" if share == 0 else "foreground"
         text = f"collapsed: all masks are {what} in {PATIENCE} validations in a row"
-        yield {"event": "warning", "fold": event["fold"], "seed": event["seed"], "text": text}
+        from segkit.events import FoldWarned
+
+        yield FoldWarned(epoch.fold, epoch.seed, text)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Trackers of training events behind one small contract: `log(event)` and `close()`.
 
 A logger plugin's `make(run_folder, settings)` gives such an object; settings holds the recipe. The
-events are those of `segkit train --json`. Files (`metrics.csv`) are always written, without any.
+events are those of `segkit.events`, as `segkit train --json` prints them. Files (`metrics.csv`) are
+always written, without any.
 """
 
 from __future__ import annotations
@@ -11,30 +12,31 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from segkit.api import Logger
+from segkit.events import Done, EpochDone, Event
 from segkit.recipe import to_dict
 
 
 class Tracker(Protocol):
     """What a logger makes."""
 
-    def log(self, event: dict[str, Any]) -> None:
+    def log(self, event: Event) -> None:
         """One event; unknown kinds are to be ignored."""
 
     def close(self) -> None:
         """The run has ended."""
 
 
-def figures(event: dict[str, Any]) -> dict[str, float]:
+def figures(event: EpochDone) -> dict[str, float]:
     """The numbers of an epoch under the names that trackers show, prefixed by fold and seed."""
-    place = f"seed{event['seed']}/fold{event['fold']}" if event["seed"] else f"fold{event['fold']}"
+    place = f"seed{event.seed}/fold{event.fold}" if event.seed else f"fold{event.fold}"
     plain = {key: event[key] for key in ("loss", "lr", "images_per_s", "seconds")}
-    scores = {f"val_{key}": value for key, value in event["val"].items()}
+    scores = {f"val_{key}": value for key, value in event.val.items()}
     return {f"{place}/{key}": float(value) for key, value in {**plain, **scores}.items()}
 
 
-def scores(event: dict[str, Any]) -> dict[str, float]:
+def scores(event: Done) -> dict[str, float]:
     """The test figures of a finished run."""
-    metrics = (event.get("summary") or {}).get("metrics", {})
+    metrics = (event.summary or {}).get("metrics", {})
     return {f"test/{name}": float(item["mean"]) for name, item in metrics.items()}
 
 
@@ -46,12 +48,12 @@ class TensorBoard:
 
         self.writer = SummaryWriter(str(folder / "tensorboard"))
 
-    def log(self, event: dict[str, Any]) -> None:
-        if event["event"] == "epoch":
+    def log(self, event: Event) -> None:
+        if isinstance(event, EpochDone):
             for name, value in figures(event).items():
-                self.writer.add_scalar(name, value, event["epoch"])
+                self.writer.add_scalar(name, value, event.epoch)
             self.writer.flush()
-        elif event["event"] == "done":
+        elif isinstance(event, Done):
             for name, value in scores(event).items():
                 self.writer.add_scalar(name, value)
 
@@ -72,10 +74,10 @@ class MLflow:
         mlflow.start_run(run_name=folder.name)
         mlflow.log_params(flat(to_dict(settings["recipe"])))
 
-    def log(self, event: dict[str, Any]) -> None:
-        if event["event"] == "epoch":
-            self.mlflow.log_metrics(figures(event), step=event["epoch"])
-        elif event["event"] == "done":
+    def log(self, event: Event) -> None:
+        if isinstance(event, EpochDone):
+            self.mlflow.log_metrics(figures(event), step=event.epoch)
+        elif isinstance(event, Done):
             self.mlflow.log_metrics(scores(event))
 
     def close(self) -> None:
@@ -92,10 +94,10 @@ class WeightsAndBiases:
         config = to_dict(settings["recipe"])
         self.run = wandb.init(project=project, name=folder.name, dir=str(folder), config=config)
 
-    def log(self, event: dict[str, Any]) -> None:
-        if event["event"] == "epoch":
-            self.run.log({**figures(event), "epoch": event["epoch"]})
-        elif event["event"] == "done":
+    def log(self, event: Event) -> None:
+        if isinstance(event, EpochDone):
+            self.run.log({**figures(event), "epoch": event.epoch})
+        elif isinstance(event, Done):
             self.run.summary.update(scores(event))
 
     def close(self) -> None:

@@ -1,6 +1,6 @@
 """Training one fold: forward, loss, backward, step, schedule, save, in the order of things.
 
-`train_fold` is a generator of events (plain dicts); whoever reads them draws, logs or ignores them.
+`train_fold` is a generator of events (`segkit.events`); whoever reads them draws or logs.
 `segkit.engine.training.crossval.train` runs it over folds and seeds.
 """
 
@@ -17,9 +17,10 @@ from segkit.engine.training.guards import Stop
 from segkit.engine.training.optim import set_rate
 from segkit.engine.training.validate import score_of, validate
 from segkit.errors import SegkitError
+from segkit.events import Event
 
 
-def train_fold(job: FoldJob, stop: Stop) -> Iterator[dict[str, Any]]:
+def train_fold(job: FoldJob, stop: Stop) -> Iterator[Event]:
     """One fold from its first (or next) step to `best.safetensors`: the whole loop."""
     fold = FoldTraining(job)  # network, optimizer, schedule, loss and loaders, as the recipe says
     state = fold.resume() if job.resume else TrainingProgress()

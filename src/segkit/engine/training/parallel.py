@@ -21,13 +21,12 @@ from segkit.engine.training import guards, precision
 from segkit.engine.training.fold import FoldJob
 from segkit.engine.training.guards import Stop, Stopped
 from segkit.errors import SegkitError
+from segkit.events import Event, Failed
 
 END = "end"
 
 
-def run_parallel(
-    jobs: list[FoldJob], at_once: int, save_minutes: float | None
-) -> Iterator[dict[str, Any]]:
+def run_parallel(jobs: list[FoldJob], at_once: int, save_minutes: float | None) -> Iterator[Event]:
     """The events of all folds as they come, `at_once` folds in flight."""
     context = multiprocessing.get_context("spawn")
     events: Any = context.Queue()
@@ -59,13 +58,13 @@ def _placed(job: FoldJob, number: int) -> FoldJob:
     return dataclasses.replace(job, device=f"cuda:{number % torch.cuda.device_count()}")
 
 
-def _received(events: Any) -> Iterator[dict[str, Any]]:
+def _received(events: Any) -> Iterator[Event]:
     """What the children have said by now; an error of theirs is raised here."""
     try:
         event = events.get(timeout=0.1)
         while True:
-            if event["event"] == "error":
-                raise SegkitError(event["what"], event["why"], event["cure"])
+            if isinstance(event, Failed):
+                raise SegkitError(event.what, event.why, event.cure)
             yield event
             event = events.get_nowait()
     except queue.Empty:
@@ -108,4 +107,4 @@ def _work(
     except Stopped as stopped:
         sys.exit(stopped.exit_code)
     except SegkitError as error:
-        events.put({"event": "error", "what": error.what, "why": error.why, "cure": error.cure})
+        events.put(Failed(error.what, error.why, error.cure))
