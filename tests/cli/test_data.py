@@ -97,7 +97,10 @@ def test_list_and_info(segkit: Words) -> None:
     assert rows["demo"]["status"] == "built-in"
     _, out, _ = segkit("list")
     assert "CC BY 4.0" in out
+    _, out, _ = segkit("info", "bkai")
+    assert "background, foreground; with --option classes=three: background, non-neoplastic" in out
     _, out, _ = segkit("info", "busi")
+    assert "https://scholar.cu.edu.eg/Dataset_BUSI.zip" in out
     assert "benign (433) is byte-identical to malignant (145)" in out
     assert "Al-Dhabyani" in out
     code, _, err = segkit("info", "bussi")

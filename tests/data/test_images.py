@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
 from segkit.data import images
+from segkit.data.images import read_mask
 from segkit.errors import SegkitError
 
 SQUARE = np.zeros((6, 8), bool)
@@ -181,3 +184,37 @@ def test_fuzzed_pictures_give_pixels_or_a_segkit_error(kind: str, data: st.DataO
     assert rgb.dtype == np.uint8
     assert rgb.ndim == 3
     assert rgb.shape[2] == 3
+
+
+def _shape() -> np.ndarray:
+    mask = np.zeros((20, 24), np.uint8)
+    mask[4:12, 6:18] = 255
+    return mask
+
+
+@pytest.mark.parametrize("ink", [(0, 0, 0), (255, 255, 255), (200, 30, 30)])
+@pytest.mark.parametrize("ground", [(0, 0, 0), (255, 255, 255)])
+def test_a_mask_that_alpha_carries_is_read_by_alpha(ink: Any, ground: Any, tmp_path: Path) -> None:
+    """Drawn in one colour on a transparent layer, whatever colour hides below."""
+    alpha = _shape()
+    rgb = np.where(alpha[..., None] > 0, np.array(ink), np.array(ground)).astype(np.uint8)
+    Image.fromarray(np.dstack([rgb, alpha])).save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), alpha // 255)
+
+
+def test_a_photo_that_is_cut_out_is_read_by_alpha(tmp_path: Path) -> None:
+    photo = np.random.default_rng(0).integers(0, 256, (20, 24, 3), dtype=np.uint8)
+    Image.fromarray(np.dstack([photo, _shape()])).save(tmp_path / "mask.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), _shape() // 255)
+    grey = np.dstack([_shape() // 2, _shape()])  # grey with alpha, drawn in one tone
+    Image.fromarray(grey, "LA").save(tmp_path / "grey.png")
+    np.testing.assert_array_equal(read_mask(tmp_path / "grey.png"), _shape() // 255)
+
+
+def test_alpha_that_carries_nothing_is_not_read(tmp_path: Path) -> None:
+    rgb = np.repeat(_shape()[..., None], 3, 2)
+    frame = np.full((20, 24), 255, np.uint8)
+    frame[0] = 0  # a transparent edge around an ordinary mask
+    for alpha in (frame, np.full((20, 24), 255, np.uint8), np.zeros((20, 24), np.uint8)):
+        Image.fromarray(np.dstack([rgb, alpha])).save(tmp_path / "mask.png")
+        np.testing.assert_array_equal(read_mask(tmp_path / "mask.png"), _shape() // 255)

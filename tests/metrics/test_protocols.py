@@ -89,18 +89,46 @@ def test_soft_and_shifted() -> None:
 
 def test_thresholds_and_their_best() -> None:
     truth = np.array([[[1, 1], [0, 0]]], np.uint8)
-    probability = np.array([[[0.75, 0.75], [0.5, 0.25]]], np.float32)
+    probability = np.array([[[0.7, 0.7], [0.4, 0.2]]], np.float32)
     found = columns_of((probability > 0.5).astype(np.uint8), truth, probability)
-    # p >= t: up to 0.25 all (4/6), to 0.5 three (4/5), to 0.75 right (1), above none (0)
-    expected = (65 * 4 / 6 + 64 * 4 / 5 + 64 * 1 + 63 * 0) / 256
+    # stretched to 255, 255, 102, 0: at k = 0 all are foreground (4/6), to 102 three (4/5), then two
+    expected = (1 * 4 / 6 + 102 * 4 / 5 + 153 * 1) / 256
     assert protocols.thresholds(found)["dice"] == pytest.approx(expected)
     assert protocols.best_threshold(found)["dice"] == 1.0
+
+
+def praneteval(probability: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
+    """meanDic and meanIoU of one picture, written as PraNet's evaluation is: loop and rule."""
+    span = probability.max() - probability.min() + 1e-8
+    stored = np.rint(255 * ((probability - probability.min()) / span)).astype(np.uint8) / 255
+    dice, iou = [], []
+    for k in range(256):
+        label = stored >= k / 255
+        both = np.count_nonzero(label & (truth > 0))
+        all_, true = np.count_nonzero(label), np.count_nonzero(truth)
+        dice.append(2 * both / (true + all_) if both else 0.0)
+        iou.append(both / (true + all_ - both) if both else 0.0)
+    return float(np.mean(dice)), float(np.mean(iou))
+
+
+def test_thresholds_are_pranets_arithmetic() -> None:
+    rng = np.random.default_rng(3)
+    probability = rng.random((6, 12, 9)).astype(np.float32)
+    probability[1] = 0.2 + 0.3 * probability[1]  # never above one half: stretched
+    probability[2] = 0.25  # no variation
+    truth = (rng.random((6, 12, 9)) < 0.4).astype(np.uint8)
+    truth[3] = 0  # both sides may be empty: 0, not 1
+    found = columns_of((probability > 0.5).astype(np.uint8), truth, probability)
+    rows = [praneteval(p, t) for p, t in zip(probability.astype(float), truth, strict=True)]
+    dice, iou = np.mean(rows, axis=0)
+    scores = protocols.thresholds(found)
+    assert (scores["dice"], scores["iou"]) == pytest.approx((dice, iou), abs=1e-12)
 
 
 def test_the_lens_shows_every_convention_and_the_spread(sample: dict[str, np.ndarray]) -> None:
     found = protocols.under_conventions(sample)
     assert set(found) == {*protocols.CONVENTIONS, "spread"}
-    assert "original_dice" in found["original"]["missing"]
+    assert "original pictures are needed" in found["original"]["missing"]
     spread = found["spread"]["dice"]
     values = [row["metrics"]["dice"] for row in found.values() if "dice" in row.get("metrics", {})]
     assert spread["points"] == pytest.approx(100 * (max(values) - min(values)))

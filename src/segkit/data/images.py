@@ -42,6 +42,7 @@ DAMAGED = (
     Image.DecompressionBombError,
 )
 MAX_PIXELS = 400_000_000
+PHOTO = 64  # levels of red from which a coloured mask file is a photo
 VOID = 255  # what many sets of class indices write where nobody decided
 warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd metadata is no news to anybody
 Image.MAX_IMAGE_PIXELS = None  # the limit above is ours; Pillow's would warn on ordinary slides
@@ -238,11 +239,27 @@ def _oriented(rgb: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:
 
 
 def single_channel(pixels: Pixels) -> Pixels:
-    """One channel of a mask: equal channels are one, otherwise any colour counts."""
+    """One channel of a mask: equal channels are one, otherwise any colour counts; the alpha
+    channel where it alone carries the shape.
+    """
     if pixels.ndim == 2:
         return pixels
+    if pixels.shape[2] in (2, 4) and _alpha_carries(pixels):
+        return pixels[..., -1]
     colours = pixels[..., : 3 if pixels.shape[2] >= 3 else 1]
     return colours.max(axis=2)
+
+
+def _alpha_carries(pixels: Pixels) -> bool:
+    """Whether a mask is what is not transparent: drawn there in one colour, or a cut-out photo."""
+    alpha, colours = pixels[..., -1], pixels[..., :-1]
+    if alpha.min() == alpha.max():
+        return False
+    shown = colours[alpha > 0]
+    if np.all(shown == shown[0]):
+        return True
+    coloured = bool(np.any(shown != shown[:, :1]))
+    return coloured and len(np.unique(shown[:, 0])) > PHOTO
 
 
 def binarise(pixels: Pixels) -> NDArray[np.bool_]:

@@ -14,15 +14,30 @@ LEVELS = 256
 
 def histogram(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Pixels per image, truth (0, 1) and probability level (B, 2, 256); level = floor(256 p)."""
-    images = len(probability)
-    level = np.minimum(probability.reshape(images, -1) * LEVELS, LEVELS - 1).astype(np.int32)
+    flat = probability.reshape(len(probability), -1)
+    return _counted(np.minimum(flat * LEVELS, LEVELS - 1).astype(np.int32), truth)
+
+
+def map_histogram(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The same of the 8-bit maps that PraNet stores: each picture stretched to 0 … 255, rounded.
+
+    A map without variation becomes 0.
+    """
+    flat = probability.reshape(len(probability), -1).astype(np.float64)
+    low, high = flat.min(1, keepdims=True), flat.max(1, keepdims=True)
+    stretched = (flat - low) / (high - low + 1e-8)
+    return _counted(np.floor(stretched * (LEVELS - 1) + 0.5).astype(np.int32), truth)
+
+
+def _counted(level: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    images = len(level)
     code = level + LEVELS * (truth.reshape(images, -1) != 0)
     found = np.stack([np.bincount(row, minlength=2 * LEVELS) for row in code])
     return found.reshape(images, 2, LEVELS)
 
 
 def counts_at_levels(found: np.ndarray) -> Counts:
-    """Counts (B, 256) when every p >= level / 256 is foreground."""
+    """Counts (B, 256) when every pixel of at least that level is foreground."""
     above = found[:, :, ::-1].cumsum(2)[:, :, ::-1]
     tp, fp = above[:, 1], above[:, 0]
     true, false = found[:, 1].sum(1)[:, None], found[:, 0].sum(1)[:, None]

@@ -96,7 +96,7 @@ def _each(score: object, p: np.ndarray, t: np.ndarray) -> np.ndarray:
 def _evidence(probability: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarray]:
     shifted = counts(probability > LOGIT_HALF, truth)
     return {
-        "histogram": calibration.histogram(probability, truth),
+        "histogram": calibration.map_histogram(probability, truth),
         "pre_logit": shifted.precision(),
         "sen_logit": shifted.sensitivity(),
     }

@@ -36,6 +36,7 @@ class Convention:
     each: Callable[[Columns], Values] | None = None
     whole: Callable[[Columns], Scores] | None = None
     needs: tuple[str, ...] = ()  # columns without which it cannot be worked out
+    absent: str = ""  # why they may not be there
 
     def report(self, columns: Columns, draws: Resampler | None) -> dict[str, Any]:
         """The figures, and their intervals where they are means over cases."""
@@ -85,7 +86,7 @@ def qtseg(columns: Columns) -> Values:
 
 
 def thresholds(columns: Columns) -> Scores:
-    """Mean over images at each of 256 thresholds, then the mean over thresholds."""
+    """PraNet: mean over images at each threshold k / 255 of the 8-bit map, then over thresholds."""
     return {name: float(curve.mean()) for name, curve in _curves(columns).items()}
 
 
@@ -151,6 +152,7 @@ CONVENTIONS: dict[str, Convention] = {
             "QTSeg",
             qtseg,
             needs=("canvas_tp",),
+            absent="its padded canvas is made of the prepared grid: leave --at original out",
         ),
         Convention(
             "dermomamba",
@@ -158,23 +160,27 @@ CONVENTIONS: dict[str, Convention] = {
             "DermoMamba, AC-MambaSeg",
             soft,
             needs=("dice_soft", "pre_logit"),
+            absent="needs probabilities, not only masks",
         ),
         Convention(
             "batch", "one matrix per batch of 8, mean over batches", "UNeXt", whole=per_batch
         ),
         Convention(
             "thresholds",
-            "mean over 256 thresholds of the mean over images",
+            "each map stretched to 8 bits; mean over images and the 256 thresholds k / 255; "
+            "no common pixel = 0",
             "PraNet's meanDic and meanIoU",
             whole=thresholds,
             needs=("histogram",),
+            absent="needs probabilities, not only masks",
         ),
         Convention(
             "best-threshold",
-            "the best of 256 thresholds, chosen on the scored part",
-            "maxDic; optimistic",
+            "the same maps; the best of 256 thresholds, chosen on the scored part",
+            "PraNet's maxDic and maxIoU; optimistic",
             whole=best_threshold,
             needs=("histogram",),
+            absent="needs probabilities, not only masks",
         ),
         Convention(
             "fg-bg",
@@ -206,6 +212,7 @@ CONVENTIONS: dict[str, Convention] = {
             "challenges",
             original_grid,
             needs=("original_dice",),
+            absent="the original pictures are needed: scored at the prepared size only",
         ),
     )
 }
@@ -224,7 +231,7 @@ def under_conventions(
         missing = [name for name in item.needs if name not in columns]
         row: dict[str, Any] = {"summary": item.summary, "used_by": item.used_by}
         if missing:
-            row["missing"] = f"needs {', '.join(missing)}"
+            row["missing"] = item.absent
         else:
             row |= item.report(columns, draws)
         found[item.name] = row
@@ -251,7 +258,9 @@ def _spread(found: Mapping[str, Any], score: str) -> dict[str, Any]:
 
 def _curves(columns: Columns) -> dict[str, np.ndarray]:
     levels = calibration.counts_at_levels(np.asarray(columns["histogram"]))
-    return {"dice": levels.dice().mean(0), "iou": levels.iou().mean(0)}
+    hit = levels.tp > 0  # without a common pixel PraNet writes 0, also where both are empty
+    curves = {"dice": levels.dice(), "iou": levels.iou()}
+    return {name: np.where(hit, curve, 0.0).mean(0) for name, curve in curves.items()}
 
 
 def _part(every: Counts, which: slice) -> Counts:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from segkit.data.geometry import geometry
-from segkit.data.preparing.prepare import folder, parse_variant
-from segkit.data.store import MANIFEST, PreparedSet, open_prepared
-from segkit.engine.runs import Run
-from segkit.errors import SegkitError
+from segkit.data.store import PreparedSet
+from segkit.engine.evaluating.seen import find_prepared
 
 
 def inside(prepared: PreparedSet, place: int) -> tuple[slice, slice]:
@@ -19,18 +15,4 @@ def inside(prepared: PreparedSet, place: int) -> tuple[slice, slice]:
     return slice(0, high), slice(0, wide)
 
 
-def find_prepared(run: Run) -> PreparedSet | None:
-    """The prepared set of a run, or None if it is not on this machine any more."""
-    data = run.recipe.data
-    name = str(run.card.get("name") or data.name)
-    variant, options = parse_variant(data.variant)
-    places = [folder(name, data.size, data.resize, variant, options)]
-    if run.card.get("root"):
-        places.insert(0, Path(run.card["root"]))
-    for place in places:
-        if (place / MANIFEST).is_file():
-            try:
-                return open_prepared(place)
-            except SegkitError:
-                continue  # made by another version: as good as not there
-    return None
+__all__ = ["find_prepared", "inside"]

@@ -86,6 +86,19 @@ def test_truncated_and_encrypted_archives(tmp_path: Path, make: SimpleNamespace)
         archives.unpack(archive, tmp_path / "out2")
 
 
+def test_an_archive_is_what_its_first_bytes_say(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with zipfile.ZipFile(tmp_path / "zip-called.rar", "w") as archive:
+        archive.writestr("x/y.png", b"1")
+    assert archives.unpack(tmp_path / "zip-called.rar", tmp_path / "zipped") == 1
+    (tmp_path / "b.rar").write_bytes(b"7z\xbc\xaf\x27\x1c" + bytes(9))
+    with monkeypatch.context() as patch:
+        patch.setattr(archives, "find_tool", lambda: None)
+        with pytest.raises(SegkitError, match=r"b\.rar is a 7z archive"):
+            archives.unpack(tmp_path / "b.rar", tmp_path / "out")
+
+
 def test_a_web_page_is_not_an_archive(tmp_path: Path) -> None:
     (tmp_path / "a.rar").write_text("<!doctype html><title>Sign in</title>")
     with pytest.raises(SegkitError, match="web page"):

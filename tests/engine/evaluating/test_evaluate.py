@@ -186,6 +186,11 @@ def test_at_original_has_its_own_files(trained: tuple[Run, Run]) -> None:
     assert made["at"] == "original"
     assert made["metrics"]["dice_image"] == plain["metrics"]["dice_image"]  # drawn at this size
     assert (run.path / "evaluations" / "original.json").is_file()
+    lens = evaluate_run(run, at="original", protocol="all", save=False, **FAST)["protocols"]
+    assert lens["original"]["metrics"]["dice"] == pytest.approx(
+        made["metrics"]["dice_image"]["mean"]
+    )
+    assert "leave --at original out" in lens["qtseg"]["missing"]
 
 
 def test_tuning_looks_at_the_validation_part_only(
@@ -294,8 +299,17 @@ def three_classes(tmp_path: Path) -> Run:
     images = generator.integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
     np.save(root / "masks.npy", masks)
     np.save(root / "images.npy", images)
+    np.save(root / "thumbnails.npy", images[..., 0])
     items = [
-        {"id": f"p{i}", "group": None, "part": "all", "cls": None, "height": 48, "width": 64}
+        {
+            "id": f"p{i}",
+            "group": None,
+            "part": "all",
+            "cls": None,
+            "height": 48,
+            "width": 64,
+            "sha256_image": str(i),
+        }
         for i in range(6)
     ]
     manifest = {

@@ -136,7 +136,7 @@ def _print_info(facts: dict[str, Any]) -> None:
     counts = ", ".join(f"{part} {count}" for part, count in facts["counts"].items())
     lines = [
         ("pairs", counts),
-        ("classes", ", ".join(facts["classes"])),
+        ("classes", _classes(facts)),
         ("state", f"{facts['status']} {' '.join(facts['prepared'])}".strip()),
         ("licence", facts["licence"]),
         ("terms", facts["terms"]),
@@ -151,10 +151,21 @@ def _print_info(facts: dict[str, Any]) -> None:
             console.say(f"  {label:<9}{text}")
     for archive in facts["archives"]:
         digest = archive["hash"] or "no checksum is published"
-        size = _size(archive["bytes"])
-        console.say(f"  archive  {archive['name']} ({archive['part']}, {size}, {digest})")
+        known = [archive["part"], _size(archive["bytes"]) if archive["bytes"] else "", digest]
+        console.say(f"  archive  {archive['name']} ({', '.join(filter(None, known))})")
+        for address in archive["urls"]:
+            console.say(f"  {'':<9}{address}")
     for defect in facts["defects"]:
         console.say(f"  known    {defect}")
+
+
+def _classes(facts: dict[str, Any]) -> str:
+    """The classes by name, and that they are one foreground unless an option keeps them apart."""
+    names, ways = facts["classes"], facts["options"].get("classes", ())
+    if len(names) <= 2 or not ways or ways[0] != "binary":
+        return ", ".join(names)
+    apart = " or ".join(f"--option classes={way}" for way in ways[1:])
+    return f"background, foreground; with {apart}: {', '.join(names)}"
 
 
 @app.command()

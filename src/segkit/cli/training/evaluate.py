@@ -184,7 +184,7 @@ def _interval(entry: dict[str, Any]) -> str:
 def _show_protocols(found: dict[str, Any]) -> None:
     names = ("dice", "iou", "acc", "sen", "spe", "pre", "mae")
     rows = [
-        [name, *[_share(row.get("metrics", {}), key) for key in names], row["summary"]]
+        [name, *[_share(row.get("metrics", {}), key) for key in names], _how(row)]
         for name, row in found.items()
         if name != "spread"
     ]
@@ -200,6 +200,11 @@ def _show_protocols(found: dict[str, Any]) -> None:
             f"Dice spans {spread['points']:.2f} points: lowest as {spread['lowest']}, "
             f"highest as {spread['highest']}."
         )
+
+
+def _how(row: dict[str, Any]) -> str:
+    """How it is worked out, or why it is not."""
+    return f"not worked out: {row['missing']}" if "missing" in row else str(row["summary"])
 
 
 def _share(scores: dict[str, float], name: str) -> str:

@@ -212,7 +212,7 @@ def _unpack_with_tool(archive: Path, folder: Path, members: str, limit: int) -> 
     tool = find_tool()
     if tool is None:
         raise SegkitError(
-            f"{archive.name} is a RAR archive",
+            f"{archive.name} is a {'RAR' if head.startswith(b'Rar!') else '7z'} archive",
             "none of bsdtar, unrar, unar, 7z is installed; the archive is kept",
             "Install one (apt install libarchive-tools, brew install libarchive), or unpack by "
             "hand and use --from.",

@@ -17,7 +17,19 @@ from segkit.data.pairing import Pair
 from segkit.errors import SegkitError
 
 REDUCE = 2  # large JPEGs may be decoded reduced, but never below twice the target
-KEPT = ("empty", "full", "inverted", "faint", "ignored")  # oddities that stay in the set
+KEPT = (
+    "empty",
+    "full",
+    "inverted",
+    "field-of-view",
+    "faint",
+    "ignored",
+)  # oddities that stay in the set
+
+VIEW = 128  # the side at which a mask is held against what is not black
+WINDOW = (0.3, 0.97)  # the share of a picture that a round window takes
+BLACK = (6, 12, 20, 30)  # grey levels up to which a border counts as black
+ALIKE = 0.97
 
 
 @dataclass(frozen=True)
@@ -85,6 +97,9 @@ def _read(pair: Pair, root: Path, settings: PrepareSettings) -> Read:
         text = f"picture {_size(size)}, mask {_size(mask.shape)} (width x height)"
         return Read(_kept_out(pair, "size-mismatch", text), None)
     problems = list(_oddities(pair, mask, stored))
+    if is_field_of_view(mask, picture):
+        text = "the mask is all that is not black in the picture: the truth is another file"
+        problems.append({"kind": "field-of-view", "text": text})
     if settings.binary:
         mask = (mask > 0).astype(np.uint8)
     item = {
@@ -167,6 +182,29 @@ def _oddities(pair: Pair, mask: NDArray[np.uint8], stored: images.Stored) -> Any
             "kind": "inverted",
             "text": f"foreground on the whole border, {share:.0%} of the area",
         }
+
+
+def is_field_of_view(mask: NDArray[np.uint8], picture: NDArray[np.uint8]) -> bool:
+    """Whether a mask is the round window of the camera, as fundus sets ship it beside the truth."""
+    if not WINDOW[0] < float((mask > 0).mean()) < WINDOW[1]:
+        return False
+    front = cv2.resize(
+        (mask > 0).astype(np.uint8) * 255, (VIEW, VIEW), interpolation=cv2.INTER_AREA
+    )
+    light = cv2.resize(picture, (VIEW, VIEW), interpolation=cv2.INTER_AREA).max(2)
+    inside = front > 127
+    outlines = cv2.findContours(inside.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[
+        0
+    ]
+    if len(outlines) != 1 or _hull_share(outlines[0]) < ALIKE:
+        return False
+    seen = [light > level for level in BLACK]
+    return max(float((inside & s).sum() / max((inside | s).sum(), 1)) for s in seen) > ALIKE
+
+
+def _hull_share(outline: Any) -> float:
+    """1 for a shape without dents."""
+    return float(cv2.contourArea(outline) / max(cv2.contourArea(cv2.convexHull(outline)), 1.0))
 
 
 def _border_share(mask: NDArray[np.uint8]) -> float:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 Columns = dict[str, np.ndarray]
 BATCH = 16
+ORIGINAL = ("dice", "iou", "acc", "mae", "hd95")  # what the convention 'original' shows
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,9 @@ def _at_original(
     full = _restored(prepared, probability, truth.shape)
     prediction = masks_from(full[None], segmenter.threshold)
     front = foreground(full)[None]
-    return cases.measure(prediction, truth[None], front, image[None], None, plan.wanted)
+    columns = cases.measure(prediction, truth[None], front, image[None], None, plan.wanted)
+    own = {f"original_{name}": columns[name] for name in ORIGINAL}
+    return {**columns, **own} if plan.wanted.evidence else columns
 
 
 def _restored(prepared: PreparedSet, probability: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

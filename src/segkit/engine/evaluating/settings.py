@@ -14,6 +14,7 @@ from segkit.data.splitting.groups import groups_of
 from segkit.data.splitting.protocols import PROTOCOLS
 from segkit.data.store import PreparedSet, open_prepared
 from segkit.engine.evaluating.cases import BATCH, MeasurementPlan
+from segkit.engine.evaluating.seen import warning as seen_in_training
 from segkit.engine.runs import FoldDir, Run
 from segkit.errors import SegkitError, UsageError, unknown
 from segkit.metrics import cases
@@ -190,11 +191,8 @@ def _check(evaluation: Evaluation) -> None:
             "Leave --split and --data out.",
         )
     if not evaluation.own:
-        seen = _seen_in_training(evaluation)
-        if seen:
-            evaluation.notes.append(
-                f"{seen} pictures of {prepared.name} were in the training part of the run"
-            )
+        seen = seen_in_training(run, prepared, evaluation.ids(evaluation.folds[0]))
+        evaluation.notes += [seen] if seen else []
 
 
 def _check_ensemble(evaluation: Evaluation) -> None:
@@ -209,19 +207,6 @@ def _check_ensemble(evaluation: Evaluation) -> None:
             "each picture was trained on by other folds",
             "Score it on another set: --data NAME --ensemble.",
         )
-
-
-def _seen_in_training(evaluation: Evaluation) -> int:
-    """Pictures of the foreign set whose bytes are those of training pictures."""
-    root = Path(evaluation.run.card.get("root", ""))
-    if not (root / "manifest.json").is_file():
-        return 0
-    known = open_prepared(root)
-    trained = {name for fold in evaluation.run.split.folds for name in (*fold.train, *fold.val)}
-    bytes_of = {known.item(name).get("sha256_image") for name in trained if name in known.ids}
-    scored = set(evaluation.ids(evaluation.folds[0]))
-    items = evaluation.prepared.items
-    return sum(item["id"] in scored and item.get("sha256_image") in bytes_of for item in items)
 
 
 def _extras(name: str) -> tuple[str, ...]:
