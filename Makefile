@@ -1,11 +1,17 @@
 # Every target sets up .venv by itself; the versions are pinned in constraints.txt.
 PYTHON ?= python3
 VENV := .venv
+ifeq ($(OS),Windows_NT)
+PYTHON = python
+BIN := $(VENV)/Scripts
+else
 BIN := $(VENV)/bin
+endif
+CONSTRAINTS ?= constraints.txt# empty: the newest releases that fit
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test test-slow campaign lint format bench docs wheel clean
+.PHONY: demo test test-slow campaign lint format bench docs wheel wheels sdist clean
 
 demo: $(STAMP)            ## prepare, train, evaluate and report on the built-in pictures
 	$(BIN)/segkit demo
@@ -38,10 +44,17 @@ docs: $(STAMP)            ## the documentation site in site/
 wheel: $(STAMP)
 	$(BIN)/pip wheel --quiet --no-deps --wheel-dir dist .
 
+wheels: $(STAMP)          ## with the C kernels, for every system like this one, in wheelhouse/
+	$(BIN)/pip install --quiet "cibuildwheel>=2.21"
+	$(BIN)/python -m cibuildwheel --output-dir wheelhouse
+
+sdist: $(STAMP)
+	$(BIN)/python -m build --sdist
+
 $(STAMP): pyproject.toml constraints.txt hatch_build.py
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[export,web,docs,dev]'
+	$(BIN)/pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[export,web,docs,dev]'
 	touch $(STAMP)
 
 clean:
-	rm -rf $(VENV) build dist site .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) build dist wheelhouse site .pytest_cache .ruff_cache .mypy_cache

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from segkit.metrics import calibration, distances, objects, shape, slices, surface
-from segkit.metrics.confusion import SCORES, Counts, class_counts, counts
-from segkit.metrics.surface import DISTANCES, Engine
+from segkit.metrics.confusion import Counts, class_counts, counts
+from segkit.metrics.names import DISTANCES
+from segkit.metrics.names import OVERLAP as SCORES
+from segkit.metrics.surface import Engine
 
 EXTRAS = ("cldice", "objects")  # costly scores that only some kinds of pictures need
 LOGIT_HALF = 1.0 / (1.0 + np.exp(-0.5))  # a threshold of 0.5 on the logit instead of p

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from segkit.metrics import calibration, cases, slices
-from segkit.metrics.confusion import SCORES, Counts, from_columns
+from segkit.metrics.confusion import Counts, from_columns
 from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure, report_all
 from segkit.metrics.names import OPTIONAL, PER_CASE
+from segkit.metrics.names import OVERLAP as SCORES
 from segkit.metrics.protocols import ISIC_LIMIT, under_conventions
 
 Columns = Mapping[str, np.ndarray]
