@@ -30,7 +30,20 @@ def test_the_table_counts_and_quotes():
     scores = {score["data"]: score["dice"] for score in rows["egeunet"]["published_scores"]}
     assert round(100 * scores["isic2016"], 2) == 88.98  # QTSeg's Table I
     assert rows["unet"]["published"] is None
-    assert rows["unet"]["latency_ms"] is None
+    assert rows["unet"]["published_scores"] == []  # 1.8 M; the tables' have 23.6 M and 31 M
+    sizes = {score["params_m"] for score in rows["unet"]["published_elsewhere"]}
+    assert sizes == {23.63, 31.04, None}
+    shown = run("zoo", "unet", "qtseg").output
+    assert "unet is 1.81 M here; published under its name: size not printed: fives 88.87" in shown
+
+
+def test_every_published_score_stands_beside_the_network_that_earned_it():
+    rows = json.loads(run("zoo", "--json").stdout)
+    assert sum(len(row["published_scores"]) for row in rows) > 20
+    for row in rows:
+        own = row["params"] / 1e6
+        sizes = {score["params_m"] for score in row["published_scores"]}
+        assert all(abs(size - own) <= max(0.02 * own, 0.005) for size in sizes), row["name"]
 
 
 def test_the_page_and_the_picture(tmp_path):

@@ -58,6 +58,8 @@ def command(
     elif not markdown:
         columns, cells = _columns(rows), [_cells(row) for row in rows]
         _console.table(columns, cells, _title(rows, size), right=COLUMNS[2:7])
+        for line in _elsewhere(rows):
+            _console.note(line)
 
 
 def _require_onnx() -> None:
@@ -133,6 +135,25 @@ def _scores(scores: list[dict[str, Any]]) -> str:
     return ", ".join(f"{data} {dice:.2f}" for data, dice in sorted(best.items()))
 
 
+def _elsewhere(rows: list[dict[str, Any]]) -> list[str]:
+    """Published scores of networks that only share a name: with their own size, row by row."""
+    lines = []
+    for row in rows:
+        sizes: dict[float | None, list[dict[str, Any]]] = {}
+        for score in row["published_elsewhere"]:
+            sizes.setdefault(score["params_m"], []).append(score)
+        parts = [
+            f"{'size not printed' if size is None else f'{size:g} M'}: {_scores(scores)}"
+            for size, scores in sorted(sizes.items(), key=lambda item: item[0] or 0.0)
+        ]
+        if parts:
+            own = f"{row['params'] / 1e6:.3g} M"
+            lines.append(
+                f"{row['name']} is {own} here; published under its name: {'; '.join(parts)}"
+            )
+    return lines
+
+
 def _plot(rows: list[dict[str, Any]], path: Path) -> None:
     from segkit.engine.costs.plot import draw
 
@@ -156,7 +177,8 @@ def _page(rows: list[dict[str, Any]], size: str, onnx: Path | None) -> str:
         "GMACs are multiply-adds of convolutions, linear layers and matrix products; scan is the",
         "number of state updates in millions; GFLOPs = 2·GMACs + the scan. Published figures are",
         "quoted as printed: most 'GFLOPs' there are multiply-adds. Dice is the published one, in",
-        "points, the best of the tables that print it; it is not ours and mostly not comparable.",
+        "points, the best of the tables that print it for a network of this size; it is not",
+        "ours and mostly not comparable. Scores of other networks of the same name stand below.",
         "",
         *(_ABOUT_ONNX if onnx else []),
         "| " + " | ".join(columns) + " |",
@@ -166,6 +188,10 @@ def _page(rows: list[dict[str, Any]], size: str, onnx: Path | None) -> str:
         "## Where our count differs from the published one",
         "",
         *_differences(rows),
+        "",
+        "## Published under the same name, of another size",
+        "",
+        *([f"- {line}" for line in _elsewhere(rows)] or ["None."]),
         "",
     ]
     return "\n".join(lines)

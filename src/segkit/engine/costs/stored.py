@@ -53,8 +53,27 @@ def facts(value: Architecture) -> dict[str, Any]:
         "venue": value.paper.venue if value.paper else "",
         "url": value.paper.url if value.paper else "",
         "published": published(value),
-        "published_scores": [_score(found) for found in published_rows(value.name)],
+        **_published_scores(value),
     }
+
+
+def _published_scores(value: Architecture) -> dict[str, Any]:
+    """Scores of the network that stands here, and apart those of others that bear its name."""
+    rows = published_rows(value.name)
+    own = [row for row in rows if of_this_size(row.params_m, value.params)]
+    others = [row for row in rows if row not in own]
+    return {
+        "published_scores": [_score(row) for row in own],
+        "published_elsewhere": [{"name": row.name, **_score(row)} for row in others],
+    }
+
+
+def of_this_size(printed: float | None, params: int | None) -> bool:
+    """Whether a printed size in millions is that of this network: equal as printed, or to 2 %."""
+    if printed is None or params is None:
+        return False
+    own = params / 1e6
+    return abs(printed - own) <= max(0.02 * own, 0.005)
 
 
 def published(value: Architecture) -> dict[str, Any] | None:
