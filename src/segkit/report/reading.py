@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from segkit.data.splitting.protocols import followed
 from segkit.engine.evaluating import cases_csv
 from segkit.engine.runfiles import read_table
 from segkit.engine.runs import FoldDir, Run, list_runs, open_run
@@ -66,7 +67,8 @@ class Entry:
 
     @property
     def protocol(self) -> str:
-        return self.run.recipe.data.protocol or ""
+        """The protocol that was followed: its split, size and selection."""
+        return followed(self.run.recipe.data, self.run.selection)
 
     @cached_property
     def cases(self) -> list[dict[str, Any]]:

@@ -150,6 +150,8 @@ def title(made: dict[str, Any]) -> str:
         f"{Path(made['run']).name}: {made['data']} {made['split']}, n = {made['n']}",
         f"selection: {made['selection']}",
     ]
+    if made.get("protocol"):
+        words.append(f"protocol {made['protocol']}")
     if made["data"] != made["trained_on"]:
         words.append(f"trained on {made['trained_on']}")
     return ", ".join(words)

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from segkit.errors import unknown
+from segkit.recipe import DataRecipe
 
 
 @dataclass(frozen=True)
@@ -260,6 +261,16 @@ def protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise unknown("protocol", name, PROTOCOLS)
     return PROTOCOLS[name]
+
+
+def followed(data: DataRecipe, selection: str) -> str:
+    """The protocol that a recipe names, where split, size and selection are its own; else ''."""
+    item = PROTOCOLS.get(data.protocol or "")
+    if item is None or any(way is not None for way in (data.split, data.folds, data.split_file)):
+        return ""
+    size = item.size_for(str(data.name)) or data.size
+    kept = tuple(size) == tuple(data.size) and item.resize == data.resize
+    return item.name if kept and item.selection == selection else ""
 
 
 def listing() -> list[dict[str, Any]]:

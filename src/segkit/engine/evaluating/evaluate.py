@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segkit import paths
+from segkit.data.splitting.protocols import followed
 from segkit.engine.evaluating.cases import Columns, measure_part
 from segkit.engine.evaluating.cases_csv import write_cases
 from segkit.engine.evaluating.settings import Evaluation, EvaluationSettings, prepare_evaluation
@@ -65,6 +66,7 @@ def _head(evaluation: Evaluation) -> dict[str, Any]:
         "trained_on": run.card["name"],
         "split": evaluation.split,
         "selection": run.selection,
+        "protocol": followed(run.recipe.data, run.selection) if evaluation.own else "",
         "at": settings.at,
         "size": list(evaluation.prepared.size),
         "resize": evaluation.prepared.resize,

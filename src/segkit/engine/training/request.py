@@ -45,6 +45,7 @@ def resolve(
     base = build.recipe_settings(value, chosen)
     given = merge(given, {"data": {"name": data}})
     given = merge(_unsplit(given), given)
+    given = merge(_chosen_on_validation(given, base, assignments, notes), given)
     given = merge(_protocol_settings(given, base, data, notes), given)
     given = merge(_rescaled(base, given, notes), given)
     resolved = build.resolve_recipe(architecture, chosen, assignments, given)
@@ -100,6 +101,27 @@ def _unsplit(given: Mapping[str, Any]) -> dict[str, Any]:
     """A split asked for on the command line replaces every other way to split."""
     asked = [key for key in SPLITTING if key in given.get("data", {})]
     return {"data": dict.fromkeys(SPLITTING)} if asked else {}
+
+
+def _chosen_on_validation(
+    given: Mapping[str, Any], base: Mapping[str, Any], assignments: Sequence[str], notes: list[str]
+) -> dict[str, Any]:
+    """A recipe that selects on its protocol's test part selects on validation in a plain split."""
+    asked = dict(given)
+    for assignment in assignments:
+        asked = merge(asked, parse_set(assignment))
+    section = asked.get("data", {})
+    ways = [f"{key} {section[key]}" for key in SPLITTING if section.get(key) is not None]
+    of_recipe = base.get("train", {}).get("select_on") == "test"
+    if not ways or not of_recipe or "select_on" in asked.get("train", {}):
+        return {}
+    name = section.get("protocol") or base.get("data", {}).get("protocol")
+    rule = f"protocol {name} is not followed" if name else "the recipe's own split is not used"
+    notes.append(
+        f"{rule} ({ways[0]} is asked for): the validation part chooses the checkpoint, not the "
+        "test part (--select-on test for the recipe's way)"
+    )
+    return {"train": {"select_on": "val"}}
 
 
 def _protocol_settings(
