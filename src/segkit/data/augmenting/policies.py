@@ -23,6 +23,7 @@ from segkit.data.augmenting.operations import (
 )
 from segkit.data.augmenting.policy import Policy
 from segkit.data.augmenting.skin import Hair, Vignette
+from segkit.data.augmenting.stains import Grey, Invert
 from segkit.errors import unknown
 
 NONE = Policy("none", summary="Pictures as they are.")
@@ -79,6 +80,27 @@ DERMOSCOPY = Policy(
     summary="For pictures of another source: colour, scale, hairs and dark corners.",
 )
 
+NUCLEI = Policy(
+    "nuclei",
+    (
+        FlipX(),
+        FlipY(),
+        QuarterTurn(),
+        Rotate((-45, 45)),
+        Scale((0.5, 1.5)),
+        Elastic(p=0.3),
+        ColourJitter((0.6, 1.4), (-20, 20), p=0.5),
+        Grey(),
+        Invert(),
+        Contrast((0.6, 1.4), per_channel=0.3),
+        Brightness((-0.15, 0.15)),
+        Gamma((0.7, 1.4)),
+        Blur((0.5, 1.5), p=0.2),
+        Noise((1, 8), p=0.2),
+    ),
+    summary="For microscopes of any kind: light on dark and dark on light, stains, scale.",
+)
+
 QTSEG = Policy(
     "qtseg",
     (
@@ -115,10 +137,9 @@ EAMNET = Policy(
     summary="EAM-Net: flips and ±30 degrees.",
 )
 
-POLICIES = {
-    policy.name: policy
-    for policy in (NONE, FLIPS, LIGHT, STRONG, DERMOSCOPY, QTSEG, DERMOMAMBA, VMPANET, EAMNET)
-}
+PLAIN = (NONE, FLIPS, LIGHT, STRONG, DERMOSCOPY, NUCLEI)
+OF_PAPERS = (QTSEG, DERMOMAMBA, VMPANET, EAMNET)
+POLICIES = {policy.name: policy for policy in (*PLAIN, *OF_PAPERS)}
 
 
 def policy(name: str) -> Policy:
