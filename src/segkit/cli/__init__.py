@@ -106,6 +106,7 @@ def _in_order(names: list[str]) -> list[str]:
         "data",
         "train",
         "evaluate",
+        "certify",
         "profile",
         "sweep",
         "reproduce",

@@ -37,6 +37,7 @@ DOCTOR = _stage("doctor", "What works on this machine, and how to get the rest."
 DATA = _stage("data", "Fetch, import, prepare, split, check and show datasets.", DATA_PANEL, "app")
 TRAIN = _stage("train", "Train a network: one split, folds or seeds; resumable.", WORK)
 EVALUATE = _stage("evaluate", "Score a run, with intervals, under any published protocol.", WORK)
+CERTIFY = _stage("certify", "Margins with a guarantee, and an honest doubt per picture.", WORK)
 PREDICT = _stage("predict", "Masks at original size for pictures and folders.", SHIP)
 COMPARE = _stage("compare", "Paired tests and tie groups over runs.", SHOW)
 REPORT = _stage("report", "One self-contained HTML page (or Markdown, LaTeX) for runs.", SHOW)

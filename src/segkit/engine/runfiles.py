@@ -55,6 +55,32 @@ SUMMARY = {
     "ms_per_image?": MAYBE_NUMBER,
     **{f"{key}?": MAYBE_TEXT for key in ("selection", "split", "data", "trained_on", "at", "tta")},
 }
+MARGIN = {"expectation": MAYBE_NUMBER, "per_picture": MAYBE_NUMBER}
+CURVE = {"aurc": NUMBER, "aurc_best": NUMBER, "aurc_random": NUMBER, "points": [[NUMBER]]}
+CERTIFICATE = {
+    "format": int,
+    "alpha": NUMBER,
+    "delta": NUMBER,
+    "classes": [str],
+    "size": [int],
+    "resize": str,
+    "threshold": NUMBER,
+    "tta": str,
+    "weights": str,
+    "groups": {"names": [str], "edges": [NUMBER]},
+    "margins": [
+        {"class": str, "group": str, "n": int, "enough": bool, "outer": MARGIN, "inner": MARGIN}
+    ],
+    "coverage": [
+        {"class": str, "group": str, "form": str, "side": str, "n": int, "value": NUMBER}
+        | {"promised": NUMBER, "ci95": [MAYBE_NUMBER], "radius": MAYBE_NUMBER}
+    ],
+    "shift": {"names": [str], "centre": [NUMBER], "spread": [NUMBER], "calibration": [[NUMBER]]},
+    "doubt": (dict, None),
+    "risk_coverage?": (dict, None),
+    "deferral?": [{"share": NUMBER, "before": NUMBER, "after": NUMBER, "gain": NUMBER}],
+    "notes": [str],
+}
 FOLD = {"best_epoch?": int, "score?": MAYBE_NUMBER, "epochs?": int, "seconds?": NUMBER}
 
 

@@ -30,7 +30,7 @@ def _describe(mask: np.ndarray, image: np.ndarray | None) -> dict[str, float]:
     around = sum(cv2.arcLength(line, True) for line in outlines)
     row["parts"] = float(len(outlines))
     row["compactness"] = min(1.0, 4.0 * np.pi * area / around**2) if around else 1.0
-    row["contrast"] = none if image is None else _contrast(solid, image)
+    row["contrast"] = none if image is None else contrast(solid, image)
     return row
 
 
@@ -38,7 +38,7 @@ def _on_border(mask: np.ndarray) -> bool:
     return bool(mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any())
 
 
-def _contrast(solid: np.ndarray, image: np.ndarray) -> float:
+def contrast(solid: np.ndarray, image: np.ndarray) -> float:
     """Difference in mean brightness between the foreground and its surroundings, 0 to 1."""
     width = max(1, round(RING * min(solid.shape)))
     square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from segkit.engine.predicting.folder import Done, PredictJob
+    from segkit.engine.predicting.promises import Promises
 
 
 def command(
@@ -34,6 +35,13 @@ def command(
     sliding: Annotated[bool, typer.Option(help="Windows at the picture's own resolution.")] = False,
     overlap: Annotated[float, typer.Option(help="Of neighbouring windows, as a share.")] = 0.5,
     scale: Annotated[float, typer.Option(help="With --sliding: shrink pictures first.")] = 1.0,
+    certificate: Annotated[
+        Path | None, typer.Option(help="From segkit certify (default: the one in the run).")
+    ] = None,
+    margins: Annotated[bool, typer.Option(help="Draw the certified margins.")] = True,
+    defer: Annotated[
+        float | None, typer.Option(help="Share of doubtful pictures to set aside (0.1: a tenth).")
+    ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 8,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N.")] = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Threads that read and that write.")] = 2,
@@ -44,20 +52,56 @@ def command(
     Example: segkit predict runs/unet-demo photos/ --out results
 
     Writes masks/*.png, overlays/*.jpg and predictions.csv. Broken files are named in skipped.csv
-    and end the command with exit code 1; all others are written.
+    and end the command with exit code 1; all others are written. With a certificate, bands/*.png
+    and the overlays show the margins; --defer moves doubtful pictures into deferred/.
     """
     from segkit.engine.predicting.folder import PredictJob, find_pictures, run_job
     from segkit.engine.predicting.predictor import Sliding, load_segmenter
 
     window = Sliding(overlap, scale, batch) if sliding else None
-    job = PredictJob(out, batch, overlays, probabilities, window, workers)
     pictures = find_pictures(sources, skip=out)
     segmenter = load_segmenter(
         model, fold=_fold(fold), device=device, tta=tta, threshold=_share(threshold)
     )
+    asked = certificate is not None or defer is not None
+    promised = None
+    if margins or asked:
+        promised = _promises(model, segmenter, certificate, defer, sliding, asked)
+    job = PredictJob(out, batch, overlays, probabilities, window, workers, promised)
     with _console.progress("predicting", len(pictures), "pictures") as ticker:
         done = list(_counted(run_job(segmenter, pictures, job), ticker))
+    if promised is not None and promised.warning:
+        _console.warn(promised.warning)
     return _tell(model, done, job, json)
+
+
+def _promises(
+    model: Path,
+    segmenter: Any,
+    certificate: Path | None,
+    defer: float | None,
+    sliding: bool,
+    asked: bool,
+) -> Promises | None:
+    """The certificate at work; one that does not fit is an error where it was asked for."""
+    from segkit.engine import certificate as certificates
+    from segkit.engine.predicting.promises import Promises
+
+    found = certificates.find(model, certificate)
+    if found is None:
+        if asked:
+            raise UsageError(
+                "--defer needs a certificate", f"{model} has none", f"segkit certify {model}"
+            )
+        return None
+    wrong = "pictures are cut into windows" if sliding else found.misfit(segmenter)
+    wrong = wrong or certificates.stale(found, model)
+    if wrong and asked:
+        raise UsageError("the certificate promises nothing here", wrong, "Certify it again.")
+    if wrong:
+        _console.warn(f"no margins are drawn, the certificate promises nothing here: {wrong}")
+        return None
+    return Promises(found, defer)
 
 
 def _counted(results: Iterable[Done], ticker: _console.Ticker) -> Iterable[Done]:
@@ -99,6 +143,17 @@ def _summary(rows: list[dict[str, Any]], count: int, job: PredictJob) -> None:
         right=shown[2:],
     )
     _console.note(f"{count} pictures predicted into {job.out}")
+    aside = [row for row in rows if row.get("deferred")]
+    if aside:
+        _console.table(
+            ["file", "estimated dice", "from", "to", "reasons"],
+            [
+                [row[key] for key in ("file", "dice_estimate", "dice_low", "dice_high", "reasons")]
+                for row in sorted(aside, key=lambda row: row["dice_estimate"])[:20]
+            ],
+            title=f"{len(aside)} set aside for a person, into {job.out}/deferred",
+            right=("estimated dice", "from", "to"),
+        )
 
 
 def _fold(text: str) -> Any:

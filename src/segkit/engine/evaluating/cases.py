@@ -52,7 +52,7 @@ def measure_part(
     parts: list[Columns] = []
     with ThreadPoolExecutor(workers) as pool:
         waiting: list[Future[Columns]] = []
-        for rows, probability, seconds in _predictions(segmenter, prepared, ids, plan.batch):
+        for rows, probability, seconds in predictions(segmenter, prepared, ids, plan.batch):
             for start in range(0, len(rows), step):
                 stop = start + step
                 piece = (rows[start:stop], probability[start:stop], seconds / len(rows))
@@ -65,7 +65,7 @@ def measure_part(
     return cases.join(parts)
 
 
-def _predictions(
+def predictions(
     segmenter: Segmenter, prepared: PreparedSet, ids: Sequence[str], batch: int
 ) -> Iterator[tuple[list[int], np.ndarray, float]]:
     """Rows of the store, probabilities (B, K, H, W) and the seconds they took."""
@@ -143,10 +143,10 @@ def windows(prepared: PreparedSet, rows: list[int]) -> list[tuple[slice, tuple[i
     """
     if prepared.resize == "stretch":
         return [(slice(0, len(rows)), prepared.size)]
-    return [(slice(i, i + 1), _own(prepared, row).content) for i, row in enumerate(rows)]
+    return [(slice(i, i + 1), own_geometry(prepared, row).content) for i, row in enumerate(rows)]
 
 
-def _own(prepared: PreparedSet, row: int) -> Geometry:
+def own_geometry(prepared: PreparedSet, row: int) -> Geometry:
     """How a picture lies on the prepared grid."""
     item = prepared.items[row]
     return geometry((item["height"], item["width"]), prepared.size, prepared.resize)
@@ -191,7 +191,7 @@ def _on_canvas(
         return {f"canvas_{name}": getattr(exact, name) for name in ("tp", "fp", "fn", "tn")}
     found = []
     for row, one, other in zip(rows, prediction, truth, strict=True):
-        own, side = _own(prepared, row), max(high, wide)
+        own, side = own_geometry(prepared, row), max(high, wide)
         goal = geometry(own.original, (side, side), "letterbox")
         p, t = (_scaled(mask, own.content, goal.content) for mask in (one, other))
         exact = counts(p, t)

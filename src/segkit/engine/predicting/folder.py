@@ -20,7 +20,8 @@ import numpy as np
 from segkit import paths
 from segkit.data.geometry import Geometry
 from segkit.data.images import read_image
-from segkit.engine.predicting import outputs
+from segkit.engine.certificate import Band
+from segkit.engine.predicting import outputs, promises, tta
 from segkit.engine.predicting.masks import masks_from
 from segkit.engine.predicting.opening import open_picture, restore
 from segkit.engine.predicting.sliding import Sliding, as_numpy, slide
@@ -29,7 +30,7 @@ from segkit.errors import SegkitError, UsageError
 SUFFIXES = frozenset(
     (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
 )
-RESULTS = ("masks", "overlays", "probabilities")  # folders that a job writes
+RESULTS = ("masks", "overlays", "probabilities", "bands", "deferred")  # folders that a job writes
 HELD_PIXELS = 40_000_000  # a batch is closed early when its pictures hold more than this
 LARGE_PIXELS = 8_000_000  # pictures from here on are written one at a time
 
@@ -47,6 +48,12 @@ class PredictJob:
     probabilities: bool = False
     sliding: Sliding | None = None
     workers: int = 2
+    promises: promises.Promises | None = None  # what a certificate says
+
+    @property
+    def doubts(self) -> bool:
+        """Whether the Dice of each picture is estimated: mirrored views are predicted too."""
+        return self.promises is not None and self.promises.defer is not None
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class _Loaded:
     small: np.ndarray | None = None  # at network size; None when sliding
     geometry: Geometry | None = None
     ms: float = 0.0
+    views: np.ndarray | None = None  # masks of the mirrored picture (V, h, w)
 
     @property
     def pixels(self) -> int:
@@ -90,8 +98,8 @@ class _Failed:
 def find_pictures(sources: Iterable[Path | str], skip: Path | None = None) -> list[Picture]:
     """Files, folders (to the bottom) and globs, in natural order, each with a name of its own.
 
-    `skip` is the output folder: what lies in its `masks`, `overlays` and `probabilities` are
-    results of ours, not pictures.
+    `skip` is the output folder: what lies in the folders that a job writes there are results of
+    ours, not pictures.
     """
     results = [(skip / name).resolve() for name in RESULTS] if skip else []
     found: dict[Path, str] = {}
@@ -143,23 +151,41 @@ def _named(found: dict[Path, str]) -> list[Picture]:
 
 def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[Done]:
     """Predict and write every picture; broken ones are yielded with their reason."""
-    rows: list[dict[str, Any]] = []
+    finished: list[Done] = []
     skipped: list[Done] = []
     with ThreadPoolExecutor(job.workers) as readers, ThreadPoolExecutor(job.workers) as writers:
         loaded = _ahead(readers, lambda one: _load(one, segmenter, job), pictures, job.workers + 1)
         predicted = _predicted(segmenter, loaded, job)
         finish = _finisher(segmenter, job)
         for done in _ahead(writers, finish, predicted, job.workers):
-            rows.extend(done.rows)
-            if done.error:
-                skipped.append(done)
+            (skipped if done.error else finished).append(done)
             yield done
-    _write_csv(job.out / "predictions.csv", outputs.COLUMNS, rows)
+    _conclude(finished, job)
     table = [{"file": str(one.picture.path), "reason": one.error} for one in skipped]
     if table:
         _write_csv(job.out / "skipped.csv", ("file", "reason"), table)
     else:  # of an earlier job
         (job.out / "skipped.csv").unlink(missing_ok=True)
+
+
+def _conclude(finished: Sequence[Done], job: Job) -> None:
+    """predictions.csv, with what is known only when all pictures were seen."""
+    rows = [row for done in finished for row in done.rows]
+    columns: Sequence[str] = outputs.COLUMNS
+    if job.promises is not None:
+        names = [done.picture.name for done in finished for _ in done.rows]
+        aside = job.promises.conclude(rows, names)
+        columns = (*columns, *job.promises.columns)
+        promises.move_aside(job.out, aside)
+        told = [row for row, name in zip(rows, names, strict=True) if name in aside]
+        for row in told:
+            row["mask"] = f"{promises.ASIDE}/{row['mask']}"
+        if job.doubts:
+            kept = ("file", "mask", "dice_estimate", "dice_low", "dice_high", "reasons")
+            told.sort(key=lambda row: row["dice_estimate"])
+            chosen = [{key: row[key] for key in kept} for row in told]
+            _write_csv(job.out / "deferred.csv", kept, chosen)
+    _write_csv(job.out / "predictions.csv", columns, rows)
 
 
 def _ahead(
@@ -225,6 +251,9 @@ def _predict_batch(
     else:
         smalls = np.stack([one.small for one in batch if one.small is not None])
         answers = list(as_numpy(segmenter.probabilities(smalls)))
+        if job.doubts:
+            for one, views in zip(batch, tta.mirrored_masks(segmenter, smalls), strict=True):
+                one.views = views
     share = _since(begun) / len(batch)
     for one, answer in zip(batch, answers, strict=True):
         one.ms += share
@@ -244,19 +273,35 @@ def _finisher(
 
     def write(loaded: _Loaded, probability: np.ndarray) -> Done:
         begun = time.perf_counter()
+        bands = _bands(segmenter, loaded, probability, job)
         if loaded.geometry is not None:
             probability = restore(probability, loaded.geometry)
         mask = masks_from(probability[None], segmenter.threshold)[0]
         ms = round(loaded.ms + _since(begun), 2)
-        return Done(loaded.picture, _save(loaded, mask, probability, ms, segmenter.classes, job))
+        saved = _save(loaded, mask, probability, bands, ms, segmenter.classes, job)
+        return Done(loaded.picture, saved)
 
     return finish
+
+
+def _bands(segmenter: Any, loaded: _Loaded, probability: np.ndarray, job: Job) -> list[Band]:
+    if job.promises is None or loaded.small is None or loaded.geometry is None:
+        return []
+    return job.promises.look(
+        loaded.picture.name,
+        loaded.small,
+        probability,
+        loaded.geometry,
+        loaded.views,
+        segmenter.threshold,
+    )
 
 
 def _save(
     loaded: _Loaded,
     mask: np.ndarray,
     probability: np.ndarray,
+    bands: Sequence[Band],
     ms: float,
     classes: Sequence[str],
     job: PredictJob,
@@ -267,7 +312,10 @@ def _save(
     if job.probabilities:
         outputs.write_probabilities(job.out / "probabilities" / name, probability, classes)
     if job.overlays:
-        outputs.write_overlay(job.out / "overlays" / f"{name}.jpg", loaded.image, mask)
+        outputs.write_overlay(job.out / "overlays" / f"{name}.jpg", loaded.image, mask, bands)
+    for band in bands:
+        end = "" if len(bands) == 1 else f".{band.name}"
+        outputs.write_band(job.out / "bands" / f"{name}{end}.png", band)
     common = {
         "file": str(loaded.picture.path),
         "mask": file.relative_to(job.out).as_posix(),
@@ -275,7 +323,10 @@ def _save(
         "width": mask.shape[1],
         "ms": ms,
     }
-    return tuple({**common, **row} for row in outputs.figures(mask, probability, classes))
+    rows = [{**common, **row} for row in outputs.figures(mask, probability, classes)]
+    for row, band in zip(rows, bands, strict=False):  # none without a certificate
+        row.update(promises.areas(band))
+    return tuple(rows)
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:

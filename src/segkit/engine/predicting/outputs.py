@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 
 from segkit import paths
+from segkit.engine.certificate import Band
+from segkit.engine.predicting import promises
 
 COLUMNS = (
     "file",
@@ -131,10 +133,19 @@ def _tint(drawn: np.ndarray, hit: np.ndarray, colour: tuple[int, int, int]) -> N
         strip[chosen] = strip[chosen] * 0.75 + np.multiply(colour, 0.25)
 
 
-def write_overlay(path: Path, image: np.ndarray, mask: np.ndarray) -> None:
-    """The overlay as JPEG."""
+def write_overlay(
+    path: Path, image: np.ndarray, mask: np.ndarray, bands: Sequence[Band] = ()
+) -> None:
+    """The overlay as JPEG; margins as dashed lines."""
     drawn = overlay(image, mask)
+    for index, band in enumerate(bands, start=1):
+        promises.draw(drawn, band, colour_of(index))
     _write(path, ".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR, dst=drawn))
+
+
+def write_band(path: Path, band: Band) -> None:
+    """PNG: 255 core, 170 predicted, 85 outer margin, 0 beyond."""
+    _write(path, ".png", promises.levels(band))
 
 
 def _write(path: Path, suffix: str, pixels: np.ndarray) -> None:

@@ -59,6 +59,17 @@ def average(inputs: Any, predict: Callable[[Any], Any], mode: str) -> Any:
     return total if count == 1 else total / count
 
 
+def mirrored_masks(segmenter: Any, images: Any) -> Any:
+    """Masks of the mirrored pictures, turned back: uint8 (B, H, W, 3) -> bool (B, 3, H, W)."""
+    import numpy as np
+
+    found = []
+    for axes in ((1,), (2,), (1, 2)):
+        answer = np.asarray(segmenter.masks(np.ascontiguousarray(np.flip(images, axes))))
+        found.append(np.flip(answer, axes) != 0)
+    return np.stack(found, axis=1)
+
+
 def _flip(array: Any, view: View) -> Any:
     axes = [axis for axis, wanted in ((2, view.flip_rows), (3, view.flip_columns)) if wanted]
     if not axes:
