@@ -168,7 +168,7 @@ def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Ite
         (job.out / "skipped.csv").unlink(missing_ok=True)
 
 
-def _conclude(finished: Sequence[Done], job: Job) -> None:
+def _conclude(finished: Sequence[Done], job: PredictJob) -> None:
     """predictions.csv, with what is known only when all pictures were seen."""
     rows = [row for done in finished for row in done.rows]
     columns: Sequence[str] = outputs.COLUMNS
@@ -284,7 +284,7 @@ def _finisher(
     return finish
 
 
-def _bands(segmenter: Any, loaded: _Loaded, probability: np.ndarray, job: Job) -> list[Band]:
+def _bands(segmenter: Any, loaded: _Loaded, probability: np.ndarray, job: PredictJob) -> list[Band]:
     if job.promises is None or loaded.small is None or loaded.geometry is None:
         return []
     return job.promises.look(

@@ -95,7 +95,7 @@ def predict(
 ) -> list[dict[str, Any]]:
     """Predict files, folders and globs into `out`; the rows of predictions.csv are returned.
 
-    Options are those of `segkit.engine.predicting.folder.Job`.
+    Options are those of `segkit.engine.predicting.folder.PredictJob`.
     """
     from segkit.engine.predicting.folder import PredictJob, find_pictures, run_job
 
