@@ -84,9 +84,10 @@ class Certificate:
         content = mask if geometry is None else mask[: geometry.content[0], : geometry.content[1]]
         found = []
         for index, name in enumerate(self.classes[1:], start=1):
-            group = self.group(float((content == index).mean()))
+            hit = content == index if len(self.classes) > 2 else content != 0
+            group = self.group(float(hit.mean()))
             outer, inner = (self.radius(name, side, group, form) for side in margins.SIDES)
-            distance = np.clip(margins.field(content == index), -FAR, FAR)
+            distance = np.clip(margins.field(hit), -FAR, FAR)
             if geometry is not None:
                 distance = unfit(_on_grid(distance, mask.shape), geometry, nearest=False)
             found.append(Band(name, distance < -inner, distance <= 0, distance <= outer, group))

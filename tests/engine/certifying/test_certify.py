@@ -86,11 +86,11 @@ def test_an_impossible_promise_is_refused(alpha):
 
 
 def test_pictures_that_belong_together_count_once(run, home):
-    bench = SimpleNamespace(groups={"a1": "a", "a2": "a", "b1": "b"})
-    kept = certifying._singles(bench, ["a1", "a2", "b1", "c"], 0)
+    evaluation = SimpleNamespace(groups={"a1": "a", "a2": "a", "b1": "b"})
+    kept = certifying._singles(evaluation, ["a1", "a2", "b1", "c"], 0)
     assert len(kept) == 3
     assert {"b1", "c"} < set(kept)
-    one, other = certifying._halves(bench, ["a1", "a2", "b1", "c"], 0.5, 1)
+    one, other = certifying._halves(evaluation, ["a1", "a2", "b1", "c"], 0.5, 1)
     assert {"a1", "a2"} <= set(one) or {"a1", "a2"} <= set(other)
 
 

@@ -13,7 +13,7 @@ from segkit import __version__, paths
 from segkit.engine import certificate, register
 from segkit.engine.certifying import doubting, promises
 from segkit.engine.certifying.gather import Part, gather
-from segkit.engine.evaluating.settings import Bench, Settings, prepare_bench
+from segkit.engine.evaluating.settings import Evaluation, EvaluationSettings, prepare_evaluation
 from segkit.engine.predicting.predictor import load_segmenter
 from segkit.engine.runs import open_run
 from segkit.errors import SegkitError, UsageError
@@ -47,24 +47,32 @@ class Wishes:
 
 def certify(model: Path | str, wishes: Wishes, progress: Any = None) -> dict[str, Any]:
     """The certificate of a run or trained network; nothing is written."""
-    bench = prepare_bench(open_run(model), _settings(model, wishes))
-    fold = _fold(bench, wishes)
-    fit_ids, own_ids, test_ids = _parts(bench, fold, wishes)
-    _check_enough(bench, own_ids, wishes)
+    evaluation = prepare_evaluation(open_run(model), _settings(model, wishes))
+    fold = _fold(evaluation, wishes)
+    fit_ids, own_ids, test_ids = _parts(evaluation, fold, wishes)
+    _check_enough(evaluation, own_ids, wishes)
     segmenter = load_segmenter(model, fold=fold, device=wishes.device, tta=wishes.tta)
     if progress is not None:
         progress.total(len(fit_ids) + len(own_ids) + len(test_ids))
 
     def measured(ids: list[str]) -> Part:
-        return gather(segmenter, bench.prepared, ids, bench.classes, bench.groups, progress)
+        return gather(
+            segmenter, evaluation.prepared, ids, evaluation.classes, evaluation.groups, progress
+        )
 
-    made = _head(model, bench, wishes, segmenter)
+    made = _head(model, evaluation, wishes, segmenter)
     fit, own, test = measured(fit_ids), measured(own_ids), measured(test_ids)
-    return {**made, **_promised(bench, fit, own, test, wishes), "notes": _notes(bench, wishes)}
+    return {
+        **made,
+        **_promised(evaluation, fit, own, test, wishes),
+        "notes": _notes(evaluation, wishes),
+    }
 
 
-def _promised(bench: Bench, fit: Part, own: Part, test: Part, wishes: Wishes) -> dict[str, Any]:
-    scale = margins.radii(bench.prepared.size)
+def _promised(
+    evaluation: Evaluation, fit: Part, own: Part, test: Part, wishes: Wishes
+) -> dict[str, Any]:
+    scale = margins.radii(evaluation.prepared.size)
     levels = (scale, wishes.alpha, wishes.delta)
     groups = promises.size_groups(fit)
     rows = promises.margin_rows(own, groups, *levels)
@@ -83,59 +91,65 @@ def _promised(bench: Bench, fit: Part, own: Part, test: Part, wishes: Wishes) ->
     return made
 
 
-def _settings(model: Path | str, wishes: Wishes) -> Settings:
+def _settings(model: Path | str, wishes: Wishes) -> EvaluationSettings:
     own = wishes.data in (None, open_run(model).card["name"])
-    return Settings(wishes.data, "val" if own else "all", device=wishes.device, save=False)
+    return EvaluationSettings(
+        wishes.data, "val" if own else "all", device=wishes.device, save=False
+    )
 
 
-def _fold(bench: Bench, wishes: Wishes) -> Any:
+def _fold(evaluation: Evaluation, wishes: Wishes) -> Any:
     """The network that is certified: the only one, the one named, or all on foreign pictures."""
     if wishes.fold is not None:
-        return bench.run.fold(wishes.fold).index
-    if len(bench.folds) == 1 or not bench.own:
+        return evaluation.run.fold(wishes.fold).index
+    if len(evaluation.folds) == 1 or not evaluation.own:
         return "all"
     raise UsageError(
-        f"{bench.run.path} has {len(bench.folds)} networks",
+        f"{evaluation.run.path} has {len(evaluation.folds)} networks",
         "together they have seen every picture of their own set",
         "Certify one of them with --fold N, or all on another set with --data NAME.",
     )
 
 
-def _parts(bench: Bench, fold: Any, wishes: Wishes) -> tuple[list[str], list[str], list[str]]:
+def _parts(
+    evaluation: Evaluation, fold: Any, wishes: Wishes
+) -> tuple[list[str], list[str], list[str]]:
     """Ids to fit on, to calibrate on, to check on; what belongs together stays together."""
-    one = bench.folds[0] if fold == "all" else bench.run.fold(fold)
-    if bench.own:
-        fit, own = _halves(bench, bench.ids(one, "val"), FIT, wishes.seed)
-        return fit, _singles(bench, own, wishes.seed), bench.ids(one, "test")
-    before, test = _halves(bench, bench.ids(one, "all"), 0.5, wishes.seed)
-    fit, own = _halves(bench, before, FIT, wishes.seed + 1)
-    return fit, _singles(bench, own, wishes.seed), test
+    one = evaluation.folds[0] if fold == "all" else evaluation.run.fold(fold)
+    if evaluation.own:
+        fit, own = _halves(evaluation, evaluation.ids(one, "val"), FIT, wishes.seed)
+        return fit, _singles(evaluation, own, wishes.seed), evaluation.ids(one, "test")
+    before, test = _halves(evaluation, evaluation.ids(one, "all"), 0.5, wishes.seed)
+    fit, own = _halves(evaluation, before, FIT, wishes.seed + 1)
+    return fit, _singles(evaluation, own, wishes.seed), test
 
 
-def _halves(bench: Bench, ids: list[str], share: float, seed: int) -> tuple[list[str], list[str]]:
+def _halves(
+    evaluation: Evaluation, ids: list[str], share: float, seed: int
+) -> tuple[list[str], list[str]]:
     """A random share and the rest, by groups."""
-    groups = sorted({bench.groups.get(name, name) for name in ids})
+    groups = sorted({evaluation.groups.get(name, name) for name in ids})
     order = np.random.default_rng(seed).permutation(len(groups))
     first = {groups[i] for i in order[: int(share * len(groups))]}
-    inside = [bench.groups.get(name, name) in first for name in ids]
+    inside = [evaluation.groups.get(name, name) in first for name in ids]
     return (
         [name for name, chosen in zip(ids, inside, strict=True) if chosen],
         [name for name, chosen in zip(ids, inside, strict=True) if not chosen],
     )
 
 
-def _singles(bench: Bench, ids: list[str], seed: int) -> list[str]:
+def _singles(evaluation: Evaluation, ids: list[str], seed: int) -> list[str]:
     """One picture of each group: pictures of one patient are not exchangeable with new ones."""
     shuffled = np.random.default_rng(seed + 2).permutation(sorted(ids))
-    one = {bench.groups.get(str(name), str(name)): str(name) for name in shuffled}
+    one = {evaluation.groups.get(str(name), str(name)): str(name) for name in shuffled}
     kept = set(one.values())
     return [name for name in ids if name in kept]
 
 
-def _check_enough(bench: Bench, own: list[str], wishes: Wishes) -> None:
+def _check_enough(evaluation: Evaluation, own: list[str], wishes: Wishes) -> None:
     if len(own) >= wishes.least:
         return
-    part = "validation part" if bench.own else f"half of {bench.prepared.name}"
+    part = "validation part" if evaluation.own else f"half of {evaluation.prepared.name}"
     raise SegkitError(
         f"{len(own)} pictures are too few to calibrate on",
         f"alpha {wishes.alpha:g} and delta {wishes.delta:g} need at least {wishes.least} in the "
@@ -144,19 +158,21 @@ def _check_enough(bench: Bench, own: list[str], wishes: Wishes) -> None:
     )
 
 
-def _head(model: Path | str, bench: Bench, wishes: Wishes, segmenter: Any) -> dict[str, Any]:
+def _head(
+    model: Path | str, evaluation: Evaluation, wishes: Wishes, segmenter: Any
+) -> dict[str, Any]:
     return {
         "format": certificate.FORMAT,
         "segkit": __version__,
         "model": str(model),
-        "architecture": bench.run.recipe.architecture,
-        "data": bench.prepared.name,
-        "trained_on": bench.run.card["name"],
-        "selection": bench.run.selection,
+        "architecture": evaluation.run.recipe.architecture,
+        "data": evaluation.prepared.name,
+        "trained_on": evaluation.run.card["name"],
+        "selection": evaluation.run.selection,
         "fold": wishes.fold,
         "alpha": wishes.alpha,
         "delta": wishes.delta,
-        "classes": list(bench.classes),
+        "classes": list(evaluation.classes),
         "size": list(segmenter.size),
         "resize": segmenter.resize,
         "threshold": segmenter.threshold,
@@ -178,9 +194,9 @@ def _signs(fit: Part, own: Part) -> dict[str, Any]:
     }
 
 
-def _notes(bench: Bench, wishes: Wishes) -> list[str]:
-    notes = list(bench.notes)
-    if bench.own:
+def _notes(evaluation: Evaluation, wishes: Wishes) -> list[str]:
+    notes = list(evaluation.notes)
+    if evaluation.own:
         notes.append(
             "calibrated on a half of the validation part, which also chose the checkpoint: a "
             "slight optimism is possible; the coverage on the test part shows what is left of it"
