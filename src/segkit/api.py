@@ -3,7 +3,8 @@
 Each value describes itself in plain data and makes the heavy thing lazily: a `Lazy` is a callable
 or a string "package.module:attribute" that is imported on first use. Entry-point groups:
 `segkit.architectures`, `segkit.losses`, `segkit.datasets`, `segkit.backends`, `segkit.exporters`,
-`segkit.loggers`, `segkit.models`, `segkit.stages`.
+`segkit.loggers`, `segkit.metrics`, `segkit.optimizers`, `segkit.schedules`, `segkit.augmentations`,
+`segkit.protocols`, `segkit.columns`, `segkit.models`, `segkit.stages`.
 """
 
 from __future__ import annotations
@@ -219,6 +220,81 @@ class Logger:
 
 
 @dataclass(frozen=True)
+class Metric:
+    """A score. `make()` gives a function of (prediction, truth), boolean masks (H, W), to a number;
+    NaN leaves a picture out. The built-in ones are worked out together and have none.
+    """
+
+    name: str  # the column of cases.csv
+    title: str
+    meaning: str  # one line for a person
+    make: Lazy | None = None
+    higher: bool = True  # more is better
+    unit: str = ""  # "" a share of 1, "px" a length
+    pooled: bool = False  # also over all pixels of all pictures: name_image and name_pooled
+    order: int = 300  # place in cases.csv and tables
+    digits: int = 4
+    shown: bool = True  # a row of `segkit evaluate`
+    report: tuple[str, ...] = ("",)  # columns of the report: "", "image", "pooled"
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """`make(groups, settings)` gives a torch optimizer: parameter groups with their weight decay,
+    and the recipe's `optim` section.
+    """
+
+    name: str
+    summary: str
+    make: Lazy
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """`rate(settings, lr, epochs, epoch)` gives the rate of an epoch, counted from 0: a closed
+    form, so that resuming needs no replay. `settings` is the recipe's `schedule` section.
+    """
+
+    name: str
+    summary: str
+    rate: Lazy
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """`make()` gives a `segkit.data.augmenting.policy.Policy`."""
+
+    name: str
+    summary: str
+    make: Lazy
+
+
+@dataclass(frozen=True)
+class EvaluationProtocol:
+    """`make()` gives a `segkit.data.splitting.protocols.Protocol`: split rule, size, selection and
+    scoring under one name.
+    """
+
+    name: str
+    summary: str
+    make: Lazy
+
+
+@dataclass(frozen=True)
+class ReportColumn:
+    """A column of report and leaderboard: `value(facts)` gives a number or None. Facts are the
+    run's `recipe`, `summary`, `environment` and `cost` as plain data.
+    """
+
+    name: str
+    title: str
+    meaning: str
+    value: Lazy
+    digits: int = 3
+    higher: bool | None = None  # which end is better; None: neither
+
+
+@dataclass(frozen=True)
 class TrainedModel:
     """A trained network: a small run folder in a package, every file of it under its SHA-256.
 
@@ -281,6 +357,12 @@ CONTRACTS: Mapping[str, type] = {
     "backends": Backend,
     "exporters": Exporter,
     "loggers": Logger,
+    "metrics": Metric,
+    "optimizers": Optimizer,
+    "schedules": Schedule,
+    "augmentations": Augmentation,
+    "protocols": EvaluationProtocol,
+    "columns": ReportColumn,
     "models": TrainedModel,
     "stages": Stage,
 }

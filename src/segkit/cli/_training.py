@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from segkit import events
 from segkit.cli import _console as console
+from segkit.metrics.table import HEADLINE
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -182,9 +183,6 @@ def _time(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{seconds:02d} left"
 
 
-SUMMARY_METRICS = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
-
-
 def conclude(event: events.Done) -> None:
     """The scores at the end of a run: per fold, mean ± sd over folds, and the interval."""
     summary = event.summary
@@ -192,7 +190,7 @@ def conclude(event: events.Done) -> None:
         console.note(f"trained: {event.run} (scores: segkit evaluate {event.run})")
         return
     metrics, folds = summary["metrics"], summary.get("folds") or []
-    names = [name for name in SUMMARY_METRICS if name in metrics]
+    names = [name for name in HEADLINE if name in metrics]
     rows = [(_fold_name(row), *(_figure(row.get(name)) for name in names)) for row in folds]
     if len(folds) > 1:
         spread = [_spread([row[name] for row in folds]) for name in names]

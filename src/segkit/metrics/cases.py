@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segkit.api import resolve
 from segkit.metrics import calibration, distances, objects, shape, slices, surface
 from segkit.metrics.confusion import Counts, class_counts, counts
-from segkit.metrics.names import DISTANCES
-from segkit.metrics.names import OVERLAP as SCORES
 from segkit.metrics.surface import Engine
+from segkit.metrics.table import DISTANCES, table
+from segkit.metrics.table import OVERLAP as SCORES
 
 EXTRAS = ("cldice", "objects")  # costly scores that only some kinds of pictures need
 LOGIT_HALF = 1.0 / (1.0 + np.exp(-0.5))  # a threshold of 0.5 on the logit instead of p
@@ -56,6 +57,7 @@ def measure(
     if wanted.evidence and probability is not None:
         columns.update(_evidence(probability, t))
     columns.update(_extra_columns(p, t, instances, wanted.extras))
+    columns.update(_others(p, t))
     if len(wanted.classes) > 2:
         columns.update(_class_columns(prediction, truth, wanted.classes))
     return columns
@@ -115,6 +117,12 @@ def _extra_columns(
         rows = [objects.object_scores(one, other) for one, other in zip(p, true, strict=True)]
         columns.update({name: np.array([row[name] for row in rows]) for name in rows[0]})
     return columns
+
+
+def _others(p: np.ndarray, t: np.ndarray) -> dict[str, np.ndarray]:
+    """The metrics of other distributions, which bring their own function."""
+    made = {metric.name: metric.make for metric in table().values() if metric.make is not None}
+    return {name: _each(resolve(make)(), p, t).astype(float) for name, make in made.items()}
 
 
 def _class_columns(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from segkit.errors import UsageError
-from segkit.metrics.names import OVERLAP as SCORES
+from segkit.metrics.table import OVERLAP as SCORES
 
 if TYPE_CHECKING:
     import torch

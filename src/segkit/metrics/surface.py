@@ -15,7 +15,7 @@ import numpy as np
 from segkit.errors import UsageError
 from segkit.metrics import contour, kernel
 from segkit.metrics.distances import TOLERANCE, empty_distances, empty_state, summarise
-from segkit.metrics.names import DISTANCES
+from segkit.metrics.table import DISTANCES
 
 Spacing = float | Sequence[float] | None
 Engine = Literal["auto", "native", "python", "medpy", "device"]

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from segkit.metrics.distances import TOLERANCE, empty_distances, empty_state, summarise
-from segkit.metrics.names import DISTANCES
+from segkit.metrics.table import DISTANCES
 from segkit.ops.distance import squared_distance
 
 Figures = dict[str, np.ndarray]

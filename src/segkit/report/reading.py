@@ -14,6 +14,7 @@ from segkit.engine.evaluating import cases_csv
 from segkit.engine.runfiles import read_table
 from segkit.engine.runs import FoldDir, Run, list_runs, open_run
 from segkit.errors import SegkitError
+from segkit.recipe import to_dict
 
 TEXT = frozenset(cases_csv.TEXT)
 
@@ -56,6 +57,16 @@ class Entry:
     def summary(self) -> dict[str, Any]:
         """The document of `segkit evaluate`; empty while the run is not scored."""
         return self.run.summary or {}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a column of another distribution is worked out from, as plain data."""
+        return {
+            "recipe": to_dict(self.run.recipe),
+            "summary": self.summary,
+            "environment": self.run.environment,
+            "cost": self.cost,
+        }
 
     @property
     def metrics(self) -> dict[str, Any]:

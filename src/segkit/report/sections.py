@@ -14,7 +14,7 @@ from segkit.metrics.statistics import LEVEL
 from segkit.recipe import differing_keys, to_dict
 from segkit.report import charts
 from segkit.report.reading import Entry
-from segkit.report.table import SCORES, Column, Table, as_plain, interval
+from segkit.report.table import Column, Table, as_plain, interval, scores
 from segkit.report.ties import Ties
 
 
@@ -70,20 +70,14 @@ def _sentence(entry: Entry) -> str:
 
 
 def _cards(entry: Entry) -> list[dict[str, str]]:
-    meanings = {
-        "dice_image": "overlap, 1 is perfect",
-        "dice_pooled": "all pixels counted together",
-        "iou_image": "stricter overlap, 1 is perfect",
-        "hd95": "distance of the outlines in pixels",
-    }
     return [
         {
             "what": column.title,
             "value": as_plain(entry.score(column.key).mean, column.digits),
             "interval": f"95 %: {interval(entry.score(column.key), column.digits)}",
-            "meaning": meanings[column.key],
+            "meaning": column.plain,
         }
-        for column in SCORES
+        for column in scores()
         if entry.score(column.key).known
     ]
 

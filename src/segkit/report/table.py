@@ -7,7 +7,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from segkit.report.reading import Entry, Score
+from segkit import plugins
+from segkit.api import resolve
+from segkit.metrics.table import key
+from segkit.metrics.table import table as metric_table
+from segkit.report.reading import Entry, Score, number
 from segkit.report.ties import Ties
 
 
@@ -22,26 +26,44 @@ class Column:
     numeric: bool = True
     higher: bool | None = None  # which end is better; None: neither
     scale: float = 1.0
+    plain: str = ""  # a few words for a reader in a hurry
+    value: Callable[[dict[str, Any]], float | None] | None = None  # of another distribution
 
 
-SCORES = (
-    Column(
-        "dice_image",
-        "Dice (per image)",
-        "Mean over the pictures of each one's Dice.",
-        4,
-        higher=True,
-    ),
-    Column(
-        "dice_pooled", "Dice (pooled)", "One count over all pixels of all pictures.", 4, higher=True
-    ),
-    Column(
-        "iou_image", "IoU (per image)", "Mean over the pictures of each one's IoU.", 4, higher=True
-    ),
-    Column(
-        "hd95", "HD95 (px)", "95th percentile of the distance of the outlines.", 2, higher=False
-    ),
-)
+HOW = {
+    "": "Mean over the pictures: {plain}.",
+    "image": "Mean over the pictures of each one's {title}: {plain}.",
+    "pooled": "One count over all pixels of all pictures.",
+}
+TITLES = {"": "{title}", "image": "{title} (per image)", "pooled": "{title} (pooled)"}
+PLAIN = {"pooled": "all pixels counted together"}
+
+
+def scores() -> list[Column]:
+    """The columns of the metrics that belong in a report, in the order of the table of metrics."""
+    return [
+        Column(
+            key(metric, how),
+            TITLES[how].format(title=metric.title),
+            HOW[how].format(plain=metric.meaning, title=metric.title),
+            metric.digits,
+            higher=metric.higher,
+            plain=PLAIN.get(how, metric.meaning),
+        )
+        for metric in metric_table().values()
+        for how in metric.report
+    ]
+
+
+def others() -> list[Column]:
+    """The columns of other distributions (entry-point group `segkit.columns`)."""
+    rows = [row.value for row in plugins.statuses("columns") if row.value]
+    return [
+        Column(c.name, c.title, c.meaning, c.digits, higher=c.higher, value=resolve(c.value))
+        for c in rows
+    ]
+
+
 COSTS = (
     Column("params", "Params (M)", "Parameters in millions.", 3, higher=False, scale=1e-6),
     Column("flops", "GFLOPs", "2 × MACs + scan, one picture.", 3, higher=False, scale=1e-9),
@@ -81,7 +103,11 @@ def build_table(entries: Sequence[Entry], compared: Sequence[Ties]) -> Table:
     """All runs, best first; columns that say the same of every run are left out."""
     ordered = sorted(entries, key=_rank)
     letters = {label: text for group in compared for label, text in group.letters.items()}
-    shown = [column for column in (*SCORES, *COSTS) if any(_known(e, column) for e in ordered)]
+    shown = [
+        column
+        for column in (*scores(), *COSTS, *others())
+        if any(_known(e, column) for e in ordered)
+    ]
     best = {column.key: _best(ordered, column) for column in shown}
     rows = []
     for entry in ordered:
@@ -109,6 +135,8 @@ def _rank(entry: Entry) -> tuple[str, float]:
 
 def value_of(entry: Entry, column: Column) -> Score:
     """The score or cost of a run for a column."""
+    if column.value is not None:
+        return Score(number(column.value(entry.facts)))
     if column.key in entry.cost:
         return Score(entry.cost[column.key] * column.scale)
     return entry.score(column.key)

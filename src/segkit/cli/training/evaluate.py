@@ -9,29 +9,7 @@ import typer
 
 from segkit.cli import _console
 from segkit.data.sources import dataset
-from segkit.metrics.names import PIXELS
-
-MAIN = [
-    "dice_image",
-    "iou_image",
-    "dice_pooled",
-    "iou_pooled",
-    "acc_image",
-    "sen_image",
-    "spe_image",
-    "pre_image",
-    "mae",
-    "hd95",
-    "assd",
-    "nsd",
-    "boundary_iou",
-    "iou_thresholded",
-    "cldice",
-    "object_f1",
-    "object_map",
-    "dice_soft",
-    "ece",
-]
+from segkit.metrics.table import in_pixels, shown
 
 
 def command(
@@ -122,7 +100,7 @@ def _datasets(text: str | None) -> list[str | None]:
 def _show(made: dict[str, Any]) -> None:
     _console.table(
         ["metric", "mean", "95 % interval", "sd over cases", "sd over folds"],
-        [_row(name, made["metrics"][name]) for name in MAIN if name in made["metrics"]],
+        [_row(name, made["metrics"][name]) for name in shown() if name in made["metrics"]],
         title=title(made),
         right=("mean", "95 % interval", "sd over cases", "sd over folds"),
     )
@@ -173,7 +151,7 @@ def _row(name: str, entry: dict[str, Any]) -> list[str]:
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return "n/a"
-    return f"{value:.2f} px" if name in PIXELS else f"{100 * value:.2f}"
+    return f"{value:.2f} px" if in_pixels(name) else f"{100 * value:.2f}"
 
 
 def _interval(entry: dict[str, Any]) -> str:

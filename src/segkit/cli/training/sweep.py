@@ -12,12 +12,11 @@ import typer
 from segkit.cli import _console as console
 from segkit.errors import UsageError
 from segkit.limits import MAX_SEED
+from segkit.metrics.table import HEADLINE
 
 if TYPE_CHECKING:
     from segkit.engine.experiments.studies import Point
     from segkit.events import SweepDone
-
-FIGURES = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
 
 
 def command(
@@ -134,14 +133,14 @@ def _show(last: SweepDone) -> None:
     """The table at the end."""
     published = any(row["published"] for row in last.rows)
     rows = [_cells(row, published) for row in last.rows]
-    columns = ["point", "parameters", *FIGURES, "95 % of dice_image"]
+    columns = ["point", "parameters", *HEADLINE, "95 % of dice_image"]
     columns += ["as published"] if published else []
     console.table(columns, rows, last.run, right=columns[1:])
     console.note(f"table and plot: {last.run}/sweep.csv, sweep.svg")
 
 
 def _cells(row: dict[str, Any], published: bool) -> list[str]:
-    figures = ["" if row.get(name) is None else f"{row[name]:.4f}" for name in FIGURES]
+    figures = ["" if row.get(name) is None else f"{row[name]:.4f}" for name in HEADLINE]
     if row["state"] != "done":
         figures[0] = row["state"]
     known = row.get("ci_low") is not None

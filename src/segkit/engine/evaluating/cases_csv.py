@@ -12,6 +12,7 @@ import numpy as np
 from segkit import paths
 from segkit.engine.runfiles import damaged, read_table
 from segkit.errors import SegkitError
+from segkit.metrics.table import BUILT_IN
 
 FIXED = [
     "id",
@@ -21,17 +22,7 @@ FIXED = [
     "cls",
     "height",
     "width",
-    "dice",
-    "iou",
-    "acc",
-    "sen",
-    "spe",
-    "pre",
-    "mae",
-    "hd95",
-    "assd",
-    "nsd",
-    "boundary_iou",
+    *(metric.name for metric in BUILT_IN if metric.order < 100),
     "tp",
     "fp",
     "fn",
@@ -43,18 +34,13 @@ FIXED = [
     "ms",
 ]
 MORE = [
-    "hd",
-    "dice_soft",
-    "mae_soft",
-    "brier",
+    *(metric.name for metric in BUILT_IN if 100 <= metric.order < 200),
     "share",
     "border",
     "contrast",
     "compactness",
     "parts",
-    "cldice",
-    "object_f1",
-    "object_map",
+    *(metric.name for metric in BUILT_IN if metric.order >= 200),
     "seed",
 ]
 LAST = "selection"  # which part chose the checkpoint: stands in every row

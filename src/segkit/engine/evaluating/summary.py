@@ -10,9 +10,9 @@ import numpy as np
 from segkit.metrics import calibration, cases, slices
 from segkit.metrics.confusion import Counts, from_columns
 from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure, report_all
-from segkit.metrics.names import OPTIONAL, PER_CASE
-from segkit.metrics.names import OVERLAP as SCORES
 from segkit.metrics.protocols import ISIC_LIMIT, under_conventions
+from segkit.metrics.table import OVERLAP as SCORES
+from segkit.metrics.table import key, table
 
 Columns = Mapping[str, np.ndarray]
 METHODS = {"acc": "accuracy", "sen": "sensitivity", "spe": "specificity", "pre": "precision"}
@@ -21,8 +21,8 @@ METHODS = {"acc": "accuracy", "sen": "sensitivity", "spe": "specificity", "pre":
 def figures(columns: Columns) -> dict[str, Figure]:
     """Every metric of a table of cases; names carry the aggregation where both make sense."""
     found = overlap_figures(columns, from_columns(columns))
-    for name in (*PER_CASE, *OPTIONAL):
-        if name in columns:
+    for name, metric in table().items():
+        if name in columns and not metric.pooled:
             found[name] = mean_figure(columns[name])
     iou = np.asarray(columns["iou"], dtype=float)
     found["iou_thresholded"] = mean_figure(np.where(iou < ISIC_LIMIT, 0.0, iou))
@@ -36,9 +36,9 @@ def overlap_figures(columns: Columns, counts: Counts, suffix: str = "") -> dict[
     """Each overlap score per image and pooled."""
     found: dict[str, Figure] = {}
     for name in SCORES:
-        image, pooled = ("mae", "mae_pooled") if name == "mae" else (f"{name}_image", None)
-        found[image] = mean_figure(columns[f"{name}{suffix}"])
-        found[pooled or f"{name}_pooled"] = pooled_figure(counts, METHODS.get(name, name))
+        metric = table()[name]
+        found[key(metric, "image")] = mean_figure(columns[f"{name}{suffix}"])
+        found[key(metric, "pooled")] = pooled_figure(counts, METHODS.get(name, name))
     return found
 
 

@@ -18,10 +18,10 @@ from segkit.engine.runs import Run, open_run
 from segkit.engine.training.crossval import TrainingOptions, train
 from segkit.errors import SegkitError, UsageError
 from segkit.events import Done, Event, PointDone, PointStarted, SweepDone, Warned
+from segkit.metrics.table import HEADLINE
 from segkit.recipe import Recipe
 
-SWEEP_METRICS = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")
-COLUMNS = ("point", "state", "params", "n", *SWEEP_METRICS, "ci_low", "ci_high", "run")
+COLUMNS = ("point", "state", "params", "n", *HEADLINE, "ci_low", "ci_high", "run")
 
 
 def sweep(
@@ -96,7 +96,7 @@ def row(point: Point, out: Path, failed: dict[str, str]) -> dict[str, Any]:
     found |= {"state": run.state, "params": _parameters(run)}
     if run.summary:
         metrics = run.summary["metrics"]
-        found |= {name: metrics[name]["mean"] for name in SWEEP_METRICS if name in metrics}
+        found |= {name: metrics[name]["mean"] for name in HEADLINE if name in metrics}
         low, high = metrics["dice_image"].get("ci95") or (None, None)
         found |= {"n": run.summary["n"], "ci_low": low, "ci_high": high}
     return found
