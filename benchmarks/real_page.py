@@ -26,7 +26,7 @@ minutes of training on small pictures, not how good they are. They must not be p
 figures.""",
     "cuda": """# Real pictures on a GPU
 
-Made by `python -m benchmarks.real_results --on cuda`; no figure without a finished run.""",
+Made by `python -m benchmarks.real_results --device cuda`; no figure without a finished run.""",
 }
 ABOUT = """Under each figure stands its 95 % interval (pictures resampled, all seeds or folds of a
 picture together). Rows of a table that share a letter in *ties* cannot be told apart: paired

@@ -4,7 +4,7 @@ Each value describes itself in plain data and makes the heavy thing lazily: a `L
 or a string "package.module:attribute" that is imported on first use. Entry-point groups:
 `segkit.architectures`, `segkit.losses`, `segkit.datasets`, `segkit.backends`, `segkit.exporters`,
 `segkit.loggers`, `segkit.metrics`, `segkit.optimizers`, `segkit.schedules`, `segkit.augmentations`,
-`segkit.protocols`, `segkit.columns`, `segkit.models`, `segkit.stages`.
+`segkit.protocols`, `segkit.columns`, `segkit.models`, `segkit.launchers`, `segkit.stages`.
 """
 
 from __future__ import annotations
@@ -339,6 +339,21 @@ class TrainedModel:
 
 
 @dataclass(frozen=True)
+class Launcher:
+    """A place that carries out plans (`--on NAME`): `make()` gives an object with
+    `script(plan, numbers) -> str` (what `--emit` writes), `send(plan, numbers) -> None`, and
+    `alive(plan) -> {number: "queued" | "running"}`; see segkit.engine.launching.plan.
+    """
+
+    name: str
+    summary: str
+    make: Lazy
+    settings: type = NoConfig  # its section of the cluster file; has `tries` and `cache`
+    extra: str = ""
+    requires: tuple[str, ...] = ()  # import names, looked up before work starts
+
+
+@dataclass(frozen=True)
 class Stage:
     """A command: `command` is a function with Typer annotations, or a `typer.Typer` with
     subcommands.
@@ -364,5 +379,6 @@ CONTRACTS: Mapping[str, type] = {
     "protocols": EvaluationProtocol,
     "columns": ReportColumn,
     "models": TrainedModel,
+    "launchers": Launcher,
     "stages": Stage,
 }

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import gc
 import os
+import re
+import socket
+import subprocess
+import time
+from datetime import timedelta
 from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
 from torch import nn
 
-from segkit.engine import lifeline
+from segkit.engine import group, lifeline
+from segkit.errors import SegkitError
+
+JOIN_SECONDS = 180.0  # how long the others may take: nodes of one job do not start together
 
 Value = TypeVar("Value")
 
 
-def wanted() -> bool:
-    """Whether this process is one of several (torchrun, or SLURM with several tasks)."""
-    return int(os.environ.get("WORLD_SIZE") or os.environ.get("SLURM_NTASKS") or 1) > 1
-
-
 def join(device: str = "auto") -> torch.device | None:
     """Join the group that the environment describes; this process's device, or None when alone."""
-    if not wanted():
+    if not group.wanted():
         return None
     lifeline.follow()
     _translate_slurm()
@@ -34,18 +37,88 @@ def join(device: str = "auto") -> torch.device | None:
     if on_gpu:
         torch.cuda.set_device(place)
     if not dist.is_initialized():
-        dist.init_process_group("nccl" if on_gpu else "gloo")
+        _meet("nccl" if on_gpu else "gloo")
     return place
+
+
+def _meet(backend: str) -> None:
+    """Find the others, or say in one line who did not come."""
+    seconds = float(os.environ.get("SEGKIT_JOIN_SECONDS") or JOIN_SECONDS)
+    mine, world = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    store = _store(mine, world, seconds)
+    names = [f"segkit/here/{number}" for number in range(world)]
+    store.set(names[mine], "yes")
+    begun = time.monotonic()
+    while absent := [number for number in range(world) if not store.check([names[number]])]:
+        if time.monotonic() - begun > seconds:
+            raise _nobody_came(absent, world, seconds)
+        time.sleep(0.1)
+    dist.init_process_group(backend, store=store, rank=mine, world_size=world)
+
+
+def _store(mine: int, world: int, seconds: float) -> Any:
+    """Where the processes leave word for one another: torchrun's, or that of rank 0."""
+    if os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True":
+        return next(iter(dist.rendezvous("env://")))[0]
+    host, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    if mine and not _answers(host, port, seconds):  # torch would say so in sixty lines
+        raise _nobody_came([0], world, seconds)
+    timeout = timedelta(seconds=seconds)
+    try:
+        return dist.TCPStore(host, port, world, mine == 0, timeout, wait_for_workers=False)
+    except dist.DistNetworkError as error:
+        raise SegkitError(
+            f"rank {mine} cannot open {host}:{port}",
+            str(error).splitlines()[0],
+            "Another job may hold the port: set MASTER_PORT to a free one, on every node.",
+        ) from error
+
+
+def _answers(host: str, port: int, seconds: float) -> bool:
+    """Whether anybody listens there before the time is up."""
+    begun = time.monotonic()
+    while time.monotonic() - begun < seconds:
+        try:
+            socket.create_connection((host, port), timeout=5).close()
+            return True
+        except OSError:
+            time.sleep(0.5)
+    return False
+
+
+def _nobody_came(absent: list[int], world: int, seconds: float) -> SegkitError:
+    who = ", ".join(map(str, absent))
+    where = f"{os.environ['MASTER_ADDR']}:{os.environ['MASTER_PORT']}"
+    return SegkitError(
+        f"the group of {world} processes did not come together in {seconds:.0f} s",
+        f"rank {who} did not come to {where}",
+        "Start every process (srun, or torchrun on each node), and let the nodes reach that port.",
+    )
 
 
 def _translate_slurm() -> None:
     """SLURM names the same things differently."""
-    names = {"RANK": "SLURM_PROCID", "WORLD_SIZE": "SLURM_NTASKS", "LOCAL_RANK": "SLURM_LOCALID"}
+    names = {
+        "RANK": "SLURM_PROCID",
+        "WORLD_SIZE": "SLURM_STEP_NUM_TASKS",
+        "LOCAL_RANK": "SLURM_LOCALID",
+    }
     for ours, theirs in names.items():
         if ours not in os.environ and theirs in os.environ:
             os.environ[ours] = os.environ[theirs]
-    os.environ.setdefault("MASTER_ADDR", os.environ.get("SLURM_LAUNCH_NODE_IPADDR", "127.0.0.1"))
-    os.environ.setdefault("MASTER_PORT", "29400")
+    os.environ.setdefault("MASTER_ADDR", _first_host())
+    # two jobs on one node must not meet each other
+    job = int(os.environ.get("SLURM_JOB_ID") or 0)
+    os.environ.setdefault("MASTER_PORT", str(20_000 + job % 12_000))
+
+
+def _first_host() -> str:
+    """Where rank 0 is: the first node of the step, not the one that srun was called on."""
+    nodes = os.environ.get("SLURM_STEP_NODELIST", "")
+    if not re.search(r"[\[,]", nodes):
+        return nodes or "127.0.0.1"
+    command = ["scontrol", "show", "hostnames", nodes]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[0]
 
 
 def leave() -> None:

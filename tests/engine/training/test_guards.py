@@ -114,7 +114,7 @@ def test_a_recipe_may_ask_for_saving_by_the_clock(monkeypatch):
     jobs = [SimpleNamespace(recipe=Recipe(train=TrainRecipe(save_minutes=3.0)))] * 2
     for minutes in (None, 1.0):
         options = crossval.TrainingOptions(fold_jobs=2, save_minutes=minutes)
-        list(crossval._events(jobs, options, torch.device("cpu")))
+        list(crossval.events_of(jobs, options, torch.device("cpu")))
     assert asked == [3.0, 1.0]
 
 

@@ -20,6 +20,10 @@ def command(
         list[Path] | None, typer.Argument(help="Folders to look in; default ./runs.")
     ] = None,
     data: Annotated[str | None, typer.Option(help="Only runs on this dataset.")] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option(help="Follow what was sent to SLURM or Ray from this folder, to its end."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """The runs there are, with state and score.
@@ -32,6 +36,9 @@ def command(
     from segkit import paths
     from segkit.engine.runs import list_runs
 
+    if watch is not None:
+        _watch(watch, json)
+        return
     found = [run for root in roots or [paths.runs()] for run in list_runs(root)]
     rows = [row for row in map(describe_run, found) if data in (None, row["data"])]
     if json:
@@ -40,6 +47,18 @@ def command(
         console.note("no runs here; start one: segkit train unet --data demo")
     else:
         console.table(COLUMNS, [_cells(row) for row in rows], right=("epochs", "score"))
+
+
+def _watch(folder: Path, json: bool) -> None:
+    """Back to the tasks of a plan: until all are over, the dead ones sent again."""
+    from segkit.cli import _launching
+    from segkit.engine.launching import plan as plans
+
+    plan = plans.read(folder)
+    _launching.follow(plan, json)
+    console.note(f"all tasks are over: {plan.out}")
+    if _launching.failed(plan):
+        raise typer.Exit(1)
 
 
 def describe_run(run: Run) -> dict[str, Any]:

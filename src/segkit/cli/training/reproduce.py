@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segkit import paths
-from segkit.cli import _console, _training
+from segkit.cli import _console, _launching, _training
 from segkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +36,9 @@ def command(
     fold_jobs: Annotated[str, typer.Option(help="Folds at the same time, or auto.")] = "1",
     out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped run.")] = False,
+    on: _launching.On = "here",
+    cluster: _launching.Cluster = None,
+    emit: _launching.Emit = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")] = False,
 ) -> None:
     """Train a published row as its card says, score it as the paper did, and state the verdict.
@@ -62,7 +65,12 @@ def command(
     )
     where = out or paths.runs() / card
     order = Order(card, where, epochs, square, seconds, tuple(set_ or ()), options)
-    document = _run(order, quiet=as_json)
+    if _launching.away(on, emit):
+        document = _send(order, (on, cluster, emit, as_json))
+    else:
+        document = _run(order, quiet=as_json)
+    if not document:
+        return
     if as_json:
         _console.emit_json(document)
     else:
@@ -105,6 +113,21 @@ def _size(text: str | None) -> tuple[int, int] | None:
     from segkit.cli.sizes import parse_size
 
     return parse_size(text) if text else None
+
+
+def _send(order: Order, where: tuple[str, Path | None, Path | None, bool]) -> dict[str, Any]:
+    """Every fold as a task at another place; the verdict's document, if there is one by then."""
+    from segkit.engine.experiments.reproduce import FILE
+    from segkit.engine.launching import tasks
+
+    on, cluster, emit, quiet = where
+    plan = tasks.of_card(order, _launching.place(on, cluster), _console.note)
+    _launching.launch(plan, order.options.resume, emit, quiet, lambda plan: None)
+    if emit is not None:
+        return {}
+    if _launching.failed(plan):
+        raise typer.Exit(1)
+    return dict(paths.read_json(Path(plan.out) / FILE))
 
 
 def _run(order: Order, quiet: bool) -> dict[str, Any]:

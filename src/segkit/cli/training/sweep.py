@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segkit.cli import _console as console
+from segkit.cli import _launching
 from segkit.errors import UsageError
 from segkit.limits import MAX_SEED
 from segkit.metrics.table import HEADLINE
@@ -45,6 +46,9 @@ def command(
     out: Annotated[Path | None, typer.Option(help="Folder; default runs/sweep-NAME.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with a stopped sweep.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N, mps.")] = "auto",
+    on: _launching.On = "here",
+    cluster: _launching.Cluster = None,
+    emit: _launching.Emit = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object per line.")] = False,
 ) -> None:
     """Ablations and grids: one run per point under one split, a table and a plot.
@@ -80,7 +84,11 @@ def command(
         console.note(text)
     options = {"seeds": seeds, "device": device, "resume": resume}
     options["command"] = shlex.join(["segkit", *sys.argv[1:]])
-    _run([(point, made.recipe) for point, made in asked], folder, options, json)
+    tried = [(point, made.recipe) for point, made in asked]
+    if _launching.away(on, emit):
+        _send(tried, folder, options, (on, cluster, emit, json))
+    else:
+        _run(tried, folder, options, json)
 
 
 def _points(
@@ -126,6 +134,31 @@ def _run(points: list[Any], folder: Path, options: dict[str, Any], json: bool) -
     if not json:
         _show(last)
     if any(row["state"] == "failed" for row in last.rows):
+        raise typer.Exit(1)
+
+
+def _send(
+    points: list[Any],
+    folder: Path,
+    options: dict[str, Any],
+    where: tuple[str, Path | None, Path | None, bool],
+) -> None:
+    """Every point as a task at another place."""
+    from segkit.engine.launching import tasks
+    from segkit.engine.launching.conclude import table
+    from segkit.engine.training.crossval import TrainingOptions
+    from segkit.events import SweepDone
+
+    on, cluster, emit, json = where
+    there = _launching.place(on, cluster)
+    plan = tasks.of_sweep(points, folder, TrainingOptions(**options), there, console.note)
+
+    def conclude(plan: Any) -> None:
+        last = SweepDone(plan.out, table(plan))
+        console.emit_json_line(last.document()) if json else _show(last)
+
+    _launching.launch(plan, options["resume"], emit, json, conclude)
+    if emit is None and _launching.failed(plan):
         raise typer.Exit(1)
 
 

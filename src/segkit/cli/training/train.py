@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from segkit import plugins
+from segkit.cli import _launching
 from segkit.errors import UsageError
 from segkit.limits import MAX_SEED
 
@@ -87,6 +88,9 @@ def command(
     log: Annotated[
         list[str] | None, _option("tensorboard, mlflow, wandb (repeatable).", panel=PANEL_RUN)
     ] = None,
+    on: _launching.On = "here",
+    cluster: _launching.Cluster = None,
+    emit: _launching.Emit = None,
     json: Annotated[bool, _option("One JSON object per line.", "--json", panel=PANEL_RUN)] = False,
 ) -> None:
     """Train a network: one split, folds or seeds. A stopped run goes on with --resume, to the bit.
@@ -94,6 +98,7 @@ def command(
     Example: segkit train qtseg --data dsb2018 --folds 5
     """
     from segkit.cli.sizes import parse_jobs, parse_size
+    from segkit.engine import group
     from segkit.engine.training import request
 
     flags: dict[str, dict[str, Any]] = {
@@ -120,9 +125,15 @@ def command(
     }
     asked, folder = request.resolve_for_run(architecture, recipe, flags, set_ or [], out, resume)
     _check(log or [], backend)
+    elsewhere = _launching.away(on, emit)
+    if elsewhere and (nproc > 1 or batch == "auto"):
+        raise UsageError(
+            f"--{'nproc' if nproc > 1 else 'batch auto'} does not go with --on {on}",
+            "each fold is a task of its own there, on a machine that this one cannot measure",
+        )
     if nproc > 1 and "WORLD_SIZE" not in os.environ:
         _launch(nproc, [] if out else ["--out", str(folder)])
-    if out is None and int(os.environ.get("WORLD_SIZE", 1)) > 1:
+    if out is None and group.wanted():
         raise UsageError("several processes need --out", "each would name the run folder itself")
     options = {
         "folds": _numbers(fold),
@@ -138,7 +149,51 @@ def command(
         "workers": 1 if workers is None else workers,
         "command": shlex.join(["segkit", *sys.argv[1:]]),
     }
+    if elsewhere:
+        _send(asked, folder, options, backend, (on, cluster, emit, json))
+        return
     _run(asked, folder, options, backend, json)
+
+
+def _send(
+    asked: Request,
+    folder: Path,
+    options: dict[str, Any],
+    backend: str | None,
+    where: tuple[str, Path | None, Path | None, bool],
+) -> None:
+    """Every fold of every seed as a task at another place; the scores at the end."""
+    from segkit.cli import _console as console
+
+    on, cluster, emit, json = where
+    for text in asked.notes:
+        console.note(text)
+    if backend is not None:
+        os.environ["SEGKIT_BACKEND"] = backend
+    from segkit.engine.launching import tasks
+    from segkit.engine.training.crossval import TrainingOptions
+
+    with console.progress("prepare") as ticker:
+        made = TrainingOptions(**options, prepare_progress=ticker)
+        there = _launching.place(on, cluster)
+        plan = tasks.of_run(asked.recipe, folder, made, there, console.note)
+    _launching.launch(plan, options["resume"], emit, json, lambda plan: _result(plan.out, json))
+    if emit is None and _launching.failed(plan):
+        raise typer.Exit(1)
+
+
+def _result(out: str, json: bool) -> None:
+    """The scores of a run whose folds were trained elsewhere."""
+    from segkit.cli import _console as console
+    from segkit.cli import _training
+    from segkit.engine.runs import open_run
+    from segkit.events import Done
+
+    done = Done(out, open_run(out).summary)
+    if json:
+        console.emit_json_line(done.document())
+    else:
+        _training.conclude(done)
 
 
 def _run(
@@ -147,8 +202,9 @@ def _run(
     """Train, drawing as it goes; the scores at the end."""
     from segkit.cli import _console as console
     from segkit.cli import _training
+    from segkit.engine import group
 
-    main = int(os.environ.get("RANK", 0)) == 0
+    main = group.rank() == 0
     for text in asked.notes if main else []:
         console.note(text)
     if backend is not None:

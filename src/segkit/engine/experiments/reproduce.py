@@ -40,12 +40,12 @@ class Order:
 def reproduce(order: Order) -> Iterator[Event]:
     """Train and score; the last event is "verdict" with the whole document."""
     architecture, card, printed = cards.read(order.card)
-    asked = _request(architecture, card, order)
-    full = _request(architecture, card, replace(order, epochs=None, size=None)).recipe
+    asked = request_of(architecture, card, order)
+    full = full_recipe(architecture, card, order)
     recipe = asked.recipe
     if order.budget is not None and order.epochs is None and not order.options.resume:
         epochs = yield from _fit(recipe, order)
-        asked = _request(architecture, card, replace(order, epochs=epochs))
+        asked = request_of(architecture, card, replace(order, epochs=epochs))
         recipe = asked.recipe
     for text in asked.notes:
         yield Note(text)
@@ -58,7 +58,13 @@ def reproduce(order: Order) -> Iterator[Event]:
     yield Verdict(conclude(order.out, card, printed, full, seconds))
 
 
-def _request(architecture: str, card: Card, order: Order) -> request.Request:
+def full_recipe(architecture: str, card: Card, order: Order) -> Recipe:
+    """The recipe of the card itself, which the run is held against."""
+    return request_of(architecture, card, replace(order, epochs=None, size=None)).recipe
+
+
+def request_of(architecture: str, card: Card, order: Order) -> request.Request:
+    """The recipe of a card, with what the order changes."""
     data: dict[str, Any] = {"name": card.dataset, "protocol": card.protocol or None}
     if order.size is not None:
         data["size"] = list(order.size)

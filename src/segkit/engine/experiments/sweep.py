@@ -31,8 +31,9 @@ def sweep(
     show: str = "dice_image",
 ) -> Iterator[Event]:
     """Train and score every point; a point that fails is said and does not end the others."""
-    _check(points, out, options.resume)
-    write(out, points, show, {})
+    check(points, out, options.resume)
+    tried = [point for point, _ in points]
+    write(out, tried, show, {})
     failed: dict[str, str] = {}
     for number, (point, recipe) in enumerate(points, 1):
         folder = out / point.folder
@@ -51,11 +52,12 @@ def sweep(
                 raise
             failed[point.label] = str(error.why or error.what)
             yield Warned(f"{point.label} failed: {error.as_text()}")
-        write(out, points, show, failed)
-    yield SweepDone(str(out), write(out, points, show, failed))
+        write(out, tried, show, failed)
+    yield SweepDone(str(out), write(out, tried, show, failed))
 
 
-def _check(points: Sequence[tuple[Point, Recipe]], out: Path, resume: bool) -> None:
+def check(points: Sequence[tuple[Point, Recipe]], out: Path, resume: bool) -> None:
+    """Refuse points that would share a folder, and a folder that is taken."""
     names = [point.folder for point, _ in points]
     if len(set(names)) < len(names):
         raise UsageError("two points have the same name", ", ".join(names))
@@ -68,11 +70,11 @@ def _done(folder: Path) -> bool:
 
 
 def write(
-    out: Path, points: Sequence[tuple[Point, Recipe]], show: str, failed: dict[str, str]
+    out: Path, points: Sequence[Point], show: str, failed: dict[str, str]
 ) -> list[dict[str, Any]]:
     """The table and the plot of what is there by now."""
-    rows = [row(point, out, failed) for point, _ in points]
-    document = {"show": show, "points": [vars(point) for point, _ in points], "rows": rows}
+    rows = [row(point, out, failed) for point in points]
+    document = {"show": show, "points": [vars(point) for point in points], "rows": rows}
     paths.write_json(out / "sweep.json", document)
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from segkit.data.nearby import nearby
 from segkit.data.preparing.prepare import ensure_prepared
 from segkit.data.splitting.splits import Split, split_for
 from segkit.data.store import PreparedSet, open_prepared
-from segkit.engine import distributed, environment
+from segkit.engine import distributed, environment, group
 from segkit.engine.predicting.segmenter import pick_device
 from segkit.engine.runs import Run, fold_dir, open_run, write_run
 from segkit.engine.training import batchsize, checkpoint, guards, parallel, precision
@@ -44,6 +45,7 @@ class TrainingOptions:
     command: str = ""
     score: bool = True  # score the test part at the end
     find_batch: bool = False  # take the largest batch that fits
+    cache: str | None = None  # folder on a disk of this machine: train from a copy there
     prepare_progress: Any = None  # a ticker for the preparation
 
 
@@ -62,8 +64,8 @@ def train(
 def _train(
     recipe: Recipe, out: Path, options: TrainingOptions, device: torch.device
 ) -> Iterator[Event]:
-    messages: list[str] = []
-    prepared = _prepared(recipe, options, messages.append)
+    messages = list(filter(None, [group.alone_note()]))
+    prepared = prepared_set(recipe, options, messages.append)
     recipe = fit_classes(recipe, prepared, messages.append)
     if options.find_batch:
         recipe = _fit_batch(recipe, prepared, out, options, device, messages.append)
@@ -83,7 +85,7 @@ def _carry_out(
     """Train what is not finished, then score."""
     recipe, out = run.recipe, run.path
     yield from (Note(text) for text in [*messages, *split.notes])
-    jobs = _jobs(run, split, prepared.root, options, device)
+    jobs = jobs_of(run, split, prepared.root, options, device)
     waiting = [job for job in jobs if not (options.resume and job.folder.finished)]
     yield Started(
         run=str(out),
@@ -96,7 +98,7 @@ def _carry_out(
     )
     trackers = environment.open_loggers(options.loggers, run) if distributed.is_main() else []
     with environment.closing_all(trackers):
-        for event in _events(waiting, options, device):
+        for event in events_of(waiting, options, device):
             for tracker in trackers:
                 tracker.log(event)
             yield event
@@ -108,7 +110,9 @@ def _carry_out(
     yield done
 
 
-def _prepared(recipe: Recipe, options: TrainingOptions, say: Callable[[str], None]) -> PreparedSet:
+def prepared_set(
+    recipe: Recipe, options: TrainingOptions, say: Callable[[str], None]
+) -> PreparedSet:
     """The prepared set; one process makes it, the others wait."""
     ticker = options.prepare_progress
 
@@ -169,14 +173,14 @@ def _begin(
     if options.resume and (out / "recipe.json").is_file():
         run = open_run(out)
         split = run.split
-        recipe = _selecting(recipe, split)
+        recipe = selecting(recipe, split)
         checkpoint.refuse_changes(to_dict(run.recipe), to_dict(recipe))
         _refuse_other_data(run, prepared)
         environment.same_threads(run.environment.get("threads"), device)
     else:
         split = split_for(prepared, recipe.data, options.strict)
-        recipe = _selecting(recipe, split)
-    plan = {"seeds": _seeds(recipe, options), "folds": _folds(split, options)}
+        recipe = selecting(recipe, split)
+    plan = plan_of(recipe, split, options)
     if distributed.is_main():
         if not options.resume:
             _refuse_existing(out)
@@ -187,13 +191,18 @@ def _begin(
     return open_run(out), split
 
 
+def plan_of(recipe: Recipe, split: Split, options: TrainingOptions) -> dict[str, list[int]]:
+    """The seeds and folds that the run is to have."""
+    return {"seeds": _seeds(recipe, options), "folds": _folds(split, options)}
+
+
 def _folders(out: Path, plan: dict[str, list[int]]) -> list[Path]:
     many = len(plan["seeds"]) > 1
     pairs = [(seed, index) for seed in plan["seeds"] for index in plan["folds"]]
     return [fold_dir(out, index, seed, many).path for seed, index in pairs]
 
 
-def _selecting(recipe: Recipe, split: Split) -> Recipe:
+def selecting(recipe: Recipe, split: Split) -> Recipe:
     """A published split may choose its checkpoint on the reported part; the recipe then says so."""
     if split.selection != "test" or recipe.train.select_on == "test":
         return recipe
@@ -239,10 +248,12 @@ def _folds(split: Split, options: TrainingOptions) -> list[int]:
     return wanted
 
 
-def _jobs(
+def jobs_of(
     run: Run, split: Split, prepared: Path, options: TrainingOptions, device: torch.device
 ) -> list[FoldJob]:
+    """What is to be trained, fold by fold of seed by seed."""
     recipe = run.recipe
+    near = prepared if options.cache is None else nearby(prepared, options.cache)
     seeds, jobs = _seeds(recipe, options), []
     for seed in seeds:
         for index in _folds(split, options):
@@ -252,7 +263,7 @@ def _jobs(
             job = FoldJob(
                 recipe,
                 fold_dir(run.path, index, seed, len(seeds) > 1),
-                prepared,
+                near,
                 fold.train,
                 fold.test if recipe.train.select_on == "test" else fold.val,
                 seed,
@@ -264,7 +275,9 @@ def _jobs(
     return jobs
 
 
-def _events(jobs: list[FoldJob], options: TrainingOptions, device: torch.device) -> Iterator[Event]:
+def events_of(
+    jobs: list[FoldJob], options: TrainingOptions, device: torch.device
+) -> Iterator[Event]:
     """The events of all folds, one after another or several at a time."""
     at_once = options.fold_jobs
     minutes = options.save_minutes
