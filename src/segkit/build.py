@@ -81,8 +81,20 @@ def recipe_settings(value: Architecture, recipe: str | None) -> dict[str, Any]:
     if recipe in value.recipes:
         return read_resource(value.recipes[recipe])
     if recipe.endswith((".toml", ".json")):
-        return read_settings(recipe)
+        return _without_network(read_settings(recipe), value.name)
     raise unknown(f"recipe of {value.name}", recipe, value.recipes)
+
+
+def _without_network(settings: dict[str, Any], name: str) -> dict[str, Any]:
+    """A recipe that was resolved for another network, without what only that network has."""
+    if settings.get("architecture", name) == name:
+        return settings
+    own = {"loss": ("aux_weights",), "train": ("init", "freeze", "freeze_epochs")}
+    kept = {k: v for k, v in settings.items() if k not in ("architecture", "model")}
+    for section, keys in own.items():
+        if isinstance(kept.get(section), dict):
+            kept[section] = {k: v for k, v in kept[section].items() if k not in keys}
+    return kept
 
 
 def resolve_recipe(

@@ -142,6 +142,20 @@ class LossRecipe:
 
 
 @dataclass(frozen=True)
+class DistilRecipe:
+    """A trained network that teaches: its soft answers beside the masks (Hinton et al. 2015)."""
+
+    teacher: str = ""  # a run, a trained network's name or an ONNX file; empty: the masks alone
+    sha256: str = ""  # of the teacher's weights; filled in when a run begins
+    temperature: float = 2.0  # logits are divided by it: higher shows more of the doubt
+    weight: float = 0.5  # the teacher's share of the loss; the masks have the rest
+
+    def __post_init__(self) -> None:
+        _require(self.temperature > 0, f"temperature is {self.temperature}: it must be positive")
+        _require(0 < self.weight <= 1, f"weight is {self.weight}: above 0, at most 1")
+
+
+@dataclass(frozen=True)
 class TrainRecipe:
     """How long, how many at once, what is kept."""
 
@@ -197,6 +211,7 @@ class Recipe:
     optim: OptimRecipe = OptimRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()
     loss: LossRecipe = LossRecipe()
+    distil: DistilRecipe = DistilRecipe()
     train: TrainRecipe = TrainRecipe()
     evaluate: EvalRecipe = EvalRecipe()
 

@@ -36,6 +36,7 @@ DEMO = _stage("demo", "End to end in minutes on a CPU, with built-in pictures: n
 DOCTOR = _stage("doctor", "What works on this machine, and how to get the rest.", START)
 DATA = _stage("data", "Fetch, import, prepare, split, check and show datasets.", DATA_PANEL, "app")
 TRAIN = _stage("train", "Train a network: one split, folds or seeds; resumable.", WORK)
+DISTIL = _stage("distil", "Train a small network on the answers of a large one.", WORK)
 EVALUATE = _stage("evaluate", "Score a run, with intervals, under any published protocol.", WORK)
 CERTIFY = _stage("certify", "Margins with a guarantee, and an honest doubt per picture.", WORK)
 PREDICT = _stage("predict", "Masks at original size for pictures and folders.", SHIP)

@@ -49,6 +49,7 @@ class Batch:
     ids: list[str]
     index: int  # which batch of the epoch
     share: float = 1.0  # of the mean over processes: 1 when all have equally many
+    pixels: Tensor | None = None  # uint8 (B, H, W, 3) of the images, where a teacher wants them
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class LoaderSettings:
     drop_last: bool = False
     workers: int = 1
     cache: str = "auto"
+    pixels: bool = False  # batches bring their 8-bit pixels too, as augmented
 
 
 class Loader:
@@ -165,7 +167,8 @@ class Loader:
             self._augment(epoch, ids, pixels, masks)
         image = torch.from_numpy(normalise(pixels, self.settings.rule))
         mask = torch.from_numpy(masks.astype(np.int64))
-        return Batch(image.to(self.device), mask.to(self.device), ids, index, share)
+        kept = torch.from_numpy(pixels).to(self.device) if self.settings.pixels else None
+        return Batch(image.to(self.device), mask.to(self.device), ids, index, share, kept)
 
     def _augment(self, epoch: int, ids: list[str], images: np.ndarray, masks: np.ndarray) -> None:
         """Each sample of the batch in place, on the host."""
@@ -214,7 +217,9 @@ class Loader:
             images = convert_colour(images, self.settings.colour)
         if plans:
             images, masks = device.apply(plans, images, masks)
-        return Batch(normalise(images, self.settings.rule), masks.long(), ids, index, share)
+        image = normalise(images, self.settings.rule)
+        kept = images if self.settings.pixels else None
+        return Batch(image, masks.long(), ids, index, share, kept)
 
     @property
     def _on_device(self) -> bool:

@@ -6,7 +6,7 @@ import itertools
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -97,62 +97,84 @@ def command(
 
     Example: segkit train qtseg --data dsb2018 --folds 5
     """
-    from segkit.cli.sizes import parse_jobs, parse_size
+    options = dict(locals())
+    start(options.pop("architecture"), options)
+
+
+def start(
+    architecture: str, asked: Mapping[str, Any], distil: Mapping[str, Any] | None = None
+) -> None:
+    """Train as `command` was asked to; `distil` names a teacher, `usual` its recipe."""
     from segkit.engine import group
     from segkit.engine.training import request
 
-    flags: dict[str, dict[str, Any]] = {
-        "data": {
-            "name": data,
-            "folds": folds,
-            "split": split,
-            "split_file": str(split_file) if split_file else None,
-            "protocol": protocol,
-            "size": list(parse_size(size)) if size else None,
-            "augment": augment,
-        },
-        "optim": {"lr": lr},
-        "train": {
-            "epochs": epochs,
-            "init": init,
-            "batch": _batch(batch),
-            "seed": seed,
-            "select_on": select_on,
-            "amp": amp,
-            "compile": compile_,
-            "channels_last": channels_last,
-        },
-    }
-    asked, folder = request.resolve_for_run(architecture, recipe, flags, set_ or [], out, resume)
-    _check(log or [], backend)
-    elsewhere = _launching.away(on, emit)
-    if elsewhere and (nproc > 1 or batch == "auto"):
+    flags = _flags(asked) | {"distil": dict(distil or {})}
+    out, resume = asked["out"], asked["resume"]
+    found, folder = request.resolve_for_run(
+        architecture,
+        asked["recipe"],
+        flags,
+        asked["set_"] or [],
+        out,
+        resume,
+        usual=asked.get("usual"),
+    )
+    _check(asked["log"] or [], asked["backend"])
+    elsewhere = _launching.away(asked["on"], asked["emit"])
+    if elsewhere and (asked["nproc"] > 1 or asked["batch"] == "auto"):
+        what = "nproc" if asked["nproc"] > 1 else "batch auto"
         raise UsageError(
-            f"--{'nproc' if nproc > 1 else 'batch auto'} does not go with --on {on}",
+            f"--{what} does not go with --on {asked['on']}",
             "each fold is a task of its own there, on a machine that this one cannot measure",
         )
-    if nproc > 1 and "WORLD_SIZE" not in os.environ:
-        _launch(nproc, [] if out else ["--out", str(folder)])
+    if asked["nproc"] > 1 and "WORLD_SIZE" not in os.environ:
+        _launch(asked["nproc"], [] if out else ["--out", str(folder)])
     if out is None and group.wanted():
         raise UsageError("several processes need --out", "each would name the run folder itself")
-    options = {
-        "folds": _numbers(fold),
-        "seeds": seeds,
-        "device": device,
-        "resume": resume,
-        "save_minutes": save_minutes,
-        "loggers": tuple(log or ()),
-        "strict": strict,
-        "tf32": tf32,
-        "find_batch": batch == "auto",
-        "fold_jobs": parse_jobs(fold_jobs),
-        "workers": 1 if workers is None else workers,
+    if elsewhere:
+        where = (asked["on"], asked["cluster"], asked["emit"], asked["json"])
+        _send(found, folder, _options(asked), asked["backend"], where)
+        return
+    _run(found, folder, _options(asked), asked["backend"], asked["json"])
+
+
+def _flags(asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The options that are settings of the recipe, by section; None is not asked for."""
+    from segkit.cli.sizes import parse_size
+
+    size, split_file = asked["size"], asked["split_file"]
+    data = {key: asked[key] for key in ("folds", "split", "protocol", "augment")}
+    train = ("epochs", "init", "seed", "select_on", "amp", "channels_last")
+    return {
+        "data": {
+            "name": asked["data"],
+            **data,
+            "split_file": str(split_file) if split_file else None,
+            "size": list(parse_size(size)) if size else None,
+        },
+        "optim": {"lr": asked["lr"]},
+        "train": {
+            **{key: asked[key] for key in train},
+            "batch": _batch(asked["batch"]),
+            "compile": asked["compile_"],
+        },
+    }
+
+
+def _options(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that say how the recipe is carried out."""
+    from segkit.cli.sizes import parse_jobs
+
+    same = ("seeds", "device", "resume", "save_minutes", "strict", "tf32")
+    return {
+        **{key: asked[key] for key in same},
+        "folds": _numbers(asked["fold"]),
+        "loggers": tuple(asked["log"] or ()),
+        "find_batch": asked["batch"] == "auto",
+        "fold_jobs": parse_jobs(asked["fold_jobs"]),
+        "workers": 1 if asked["workers"] is None else asked["workers"],
         "command": shlex.join(["segkit", *sys.argv[1:]]),
     }
-    if elsewhere:
-        _send(asked, folder, options, backend, (on, cluster, emit, json))
-        return
-    _run(asked, folder, options, backend, json)
 
 
 def _send(

@@ -19,6 +19,7 @@ from segkit.data.store import open_prepared
 from segkit.engine import environment
 from segkit.engine.predicting.segmenter import pick_device
 from segkit.engine.runs import Run, open_run, write_run
+from segkit.engine.teaching import teacher
 from segkit.engine.training import checkpoint, crossval, precision
 from segkit.engine.training.crossval import TrainingOptions
 from segkit.engine.training.ownership import sole_writer
@@ -34,12 +35,13 @@ def begin(
 ) -> Run:
     """The run folder with its whole plan, before anybody trains; a run that is there goes on."""
     prepared = crossval.prepared_set(recipe, options, say)
-    recipe = crossval.fit_classes(recipe, prepared, say)
+    recipe = crossval.fit_classes(teacher.identified(recipe), prepared, say)
     if (out / "recipe.json").is_file():
         return _go_on(recipe, out, options)
     split = split_for(prepared, recipe.data, options.strict)
     recipe = crossval.selecting(recipe, split)
     plan = crossval.plan_of(recipe, split, options)
+    teacher.check(recipe, [split.folds[i] for i in plan["folds"]], prepared.classes)
     facts = environment.describe_environment(
         pick_device("cpu"), options.command, plan, options.tf32
     )

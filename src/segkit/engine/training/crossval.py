@@ -16,6 +16,7 @@ from segkit.data.store import PreparedSet, open_prepared
 from segkit.engine import distributed, environment, group
 from segkit.engine.predicting.segmenter import pick_device
 from segkit.engine.runs import Run, fold_dir, open_run, write_run
+from segkit.engine.teaching import teacher
 from segkit.engine.training import batchsize, checkpoint, guards, parallel, precision
 from segkit.engine.training.fold import FoldJob
 from segkit.engine.training.guards import Stop
@@ -66,7 +67,7 @@ def _train(
 ) -> Iterator[Event]:
     messages = list(filter(None, [group.alone_note()]))
     prepared = prepared_set(recipe, options, messages.append)
-    recipe = fit_classes(recipe, prepared, messages.append)
+    recipe = fit_classes(teacher.identified(recipe), prepared, messages.append)
     if options.find_batch:
         recipe = _fit_batch(recipe, prepared, out, options, device, messages.append)
     with ExitStack() as held:
@@ -181,6 +182,7 @@ def _begin(
         split = split_for(prepared, recipe.data, options.strict)
         recipe = selecting(recipe, split)
     plan = plan_of(recipe, split, options)
+    teacher.check(recipe, [split.folds[i] for i in plan["folds"]], prepared.classes)
     if distributed.is_main():
         if not options.resume:
             _refuse_existing(out)
@@ -270,6 +272,7 @@ def jobs_of(
                 str(device),
                 options.resume,
                 options.workers,
+                teacher.weights_for(recipe, fold),
             )
             jobs.append(job)
     return jobs

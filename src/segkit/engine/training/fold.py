@@ -19,12 +19,14 @@ from segkit.data.store import open_prepared
 from segkit.engine import distributed
 from segkit.engine.runs import COLUMNS, FoldDir
 from segkit.engine.starting import start_from
+from segkit.engine.teaching.lessons import Lessons, open_lessons
+from segkit.engine.teaching.teacher import find
 from segkit.engine.training import checkpoint, precision, samples
 from segkit.engine.training.account import Account
 from segkit.engine.training.objective import Objective, Outputs
 from segkit.engine.training.optim import Average, Freezer, make_optimizer
 from segkit.engine.training.schedule import Schedule
-from segkit.recipe import Recipe, to_dict
+from segkit.recipe import Recipe, from_dict, to_dict
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class FoldJob:
     device: str = "cpu"
     resume: bool = False
     workers: int = 1
+    taught_by: tuple[Path, ...] = ()  # weights of the recipe's teacher that may teach this fold
 
 
 @dataclass
@@ -89,7 +92,8 @@ class FoldTraining:
         if recipe.train.sync_batchnorm and distributed.world() > 1:
             self.network = nn.SyncBatchNorm.convert_sync_batchnorm(self.network)
         self.optimizer = make_optimizer(self.network, recipe.optim, architecture.no_decay)
-        self.objective = Objective(recipe.loss, getattr(self.network, "aux_weights", ()))
+        usual = getattr(self.network, "aux_weights", ())
+        self.objective = Objective(recipe.loss, usual, recipe.distil)
         self.outputs = Outputs(self.network, self.objective.deep)
         self.schedule = Schedule(recipe)
         self.freezer = Freezer(self.network, recipe.train)
@@ -98,6 +102,7 @@ class FoldTraining:
         self.scaled = self.dtype == torch.float16
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.scaled)
         self.training, self.validation = self._loaders()
+        self.lessons = self._lessons() if job.taught_by else None
         self.account = Account(self.device)
         self._wrapped: tuple[bool, Callable[..., Any]] | None = None
 
@@ -115,12 +120,26 @@ class FoldTraining:
             "world": distributed.world(),
             "device": self.device,
         }
-        settings = LoaderSettings(shuffle=True, drop_last=job.recipe.train.drop_last, **shared)
+        more: dict[str, Any] = {
+            "drop_last": job.recipe.train.drop_last,
+            "pixels": bool(job.taught_by),
+        }
+        settings = LoaderSettings(shuffle=True, **more, **shared)
         training = Loader(source, job.train, settings, augmentation(data.augment), **place)
         same = training if training.resident else None
         return training, Loader(
             source, job.select, LoaderSettings(**shared), None, like=same, **place
         )
+
+    def _lessons(self) -> Lessons:
+        """The teacher of the recipe, with the weights that may teach this fold."""
+        job, recipe = self.job, self.job.recipe
+        teacher = find(recipe.distil.teacher)
+        names = [file.parent.name if teacher.run else file.name for file in job.taught_by]
+        said = f"{teacher.source} ({', '.join(names)}), SHA-256 {recipe.distil.sha256[:12]}…"
+        self.notes.append(f"taught by {said}")
+        channels = recipe.model.get("num_classes", 1)
+        return open_lessons(teacher, job.taught_by, self.device, channels)
 
     # --- one step ---
 
@@ -143,6 +162,10 @@ class FoldTraining:
         if distributed.world() > 1:
             wrapped = nn.parallel.DistributedDataParallel(wrapped)
         return wrapped
+
+    def taught(self, batch: Batch) -> Tensor | None:
+        """What the teacher answers to the pictures of a batch; None without a teacher."""
+        return self.lessons(batch.pixels) if self.lessons and batch.pixels is not None else None
 
     def autocast(self) -> Any:
         """Mixed precision, where the recipe asks for it."""
@@ -234,7 +257,8 @@ class FoldTraining:
         if not self.job.folder.last.is_file():
             return TrainingProgress()
         kept = checkpoint.load_last(self.job.folder.last, self.device)
-        checkpoint.refuse_changes(kept["recipe"], to_dict(self.job.recipe))
+        # a state of before a section of recipes was there has that section's defaults
+        checkpoint.refuse_changes(to_dict(from_dict(kept["recipe"])), to_dict(self.job.recipe))
         self.network.load_state_dict(kept["network"])
         self.optimizer.load_state_dict(kept["optimizer"])
         self.schedule.load(kept["schedule"])

@@ -38,7 +38,8 @@ def train_fold(job: FoldJob, stop: Stop) -> Iterator[Event]:
 
             with fold.autocast():
                 outputs = forward(fold.in_memory_format(batch.image))
-            loss = fold.objective([output.float() for output in outputs], batch.mask)
+            taught = fold.taught(batch)  # a teacher's logits; None without one
+            loss = fold.objective([output.float() for output in outputs], batch.mask, taught)
             fold.backward(loss * (batch.share / fold.group_size(batch.index)))
             fold.account.add(loss, batch)
 
@@ -93,7 +94,8 @@ def replay(fold: FoldTraining, epoch: int, bad: int) -> SegkitError:
         set_rate(again.optimizer, again.schedule.at(epoch, (batch.index + 1) / steps))
         with again.autocast():
             outputs = forward(again.in_memory_format(batch.image))
-        loss = again.objective([output.float() for output in outputs], batch.mask)
+        taught = again.taught(batch)
+        loss = again.objective([output.float() for output in outputs], batch.mask, taught)
         again.backward(loss * (batch.share / again.group_size(batch.index)))
         if again.completes_group(batch.index):
             if batch.index >= bad or not bool(again.fine(loss, again.clip())):

@@ -16,7 +16,7 @@ from segkit import plugins
 from segkit.api import resolve
 from segkit.build import loss_config
 from segkit.errors import UsageError
-from segkit.recipe import LossRecipe
+from segkit.recipe import DistilRecipe, LossRecipe
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -48,17 +48,32 @@ class Outputs(nn.Module):
 
 
 class Objective:
-    """The weighted sum over terms and outputs."""
+    """The weighted sum over terms and outputs; a teacher's answer has its share of it."""
 
-    def __init__(self, recipe: LossRecipe, usual: Sequence[float] = ()):
+    def __init__(
+        self,
+        recipe: LossRecipe,
+        usual: Sequence[float] = (),
+        distil: DistilRecipe = DistilRecipe(),
+    ):
         """`usual`: the network's own weights for its outputs, where the recipe gives none."""
-        self.recipe = recipe
+        self.recipe, self.distil = recipe, distil
         self.weights = recipe.aux_weights or tuple(usual)
         extra = [(float(t.get("weight", 1.0)), _made(t)) for t in recipe.extra]
         self.terms = [(recipe.weight, make_loss(recipe.name, recipe.config)), *extra]
         self.deep = bool(self.weights)
 
-    def __call__(self, outputs: Sequence[Tensor], mask: Tensor) -> Tensor:
+    def __call__(
+        self, outputs: Sequence[Tensor], mask: Tensor, taught: Tensor | None = None
+    ) -> Tensor:
+        """The loss of all outputs; `taught` are a teacher's logits for the main one."""
+        own = self._own(outputs, mask)
+        if taught is None:
+            return own
+        soft = soft_difference(outputs[0], taught, self.distil.temperature)
+        return (1 - self.distil.weight) * own + self.distil.weight * soft
+
+    def _own(self, outputs: Sequence[Tensor], mask: Tensor) -> Tensor:
         weights = self.weights or (1.0,)
         if len(weights) != len(outputs):
             raise UsageError(
@@ -88,6 +103,18 @@ class Objective:
 
 def _made(term: dict[str, Any]) -> LossFunction:
     return make_loss(term["name"], term.get("config"))
+
+
+def soft_difference(logits: Tensor, taught: Tensor, temperature: float) -> Tensor:
+    """How far an answer is from a teacher's, both softened: mean divergence per pixel (in nats).
+
+    Times T², so that its gradient keeps its size whatever the temperature (Hinton et al. 2015).
+    """
+    if logits.shape[1] == 1:  # one logit stands for two, the first of them 0
+        logits, taught = (torch.cat([torch.zeros_like(z), z], 1) for z in (logits, taught))
+    ours, theirs = ((z / temperature).log_softmax(1) for z in (logits, taught))
+    apart = F.kl_div(ours, theirs, reduction="none", log_target=True).sum(1)
+    return temperature**2 * apart.mean()
 
 
 def shrink_mask(mask: Tensor, size: tuple[int, int], classes: int) -> Tensor:

@@ -11,6 +11,7 @@ from segkit import build, paths, plugins
 from segkit.api import Architecture
 from segkit.data import sources
 from segkit.engine import pretrained, register
+from segkit.engine.teaching import teacher
 from segkit.engine.training import schedule
 from segkit.errors import SegkitError, UsageError, unknown
 from segkit.recipe import Recipe, from_dict, merge, parse_set, read_settings
@@ -177,6 +178,8 @@ def check(value: Architecture, recipe: Recipe) -> None:
         raise unknown("protocol", recipe.data.protocol, PROTOCOLS)
     _check_augmentation(recipe.data.augment)
     _check_losses(recipe, getattr(config, "num_classes", 1))
+    if recipe.distil.teacher:
+        teacher.find(recipe.distil.teacher)
     init = recipe.train.init
     if init and not _init_exists(init):
         names = ", ".join(pretrained.KNOWN)
@@ -265,17 +268,25 @@ def resolve_for_run(
     assignments: Sequence[str],
     out: Path | None,
     resume: bool,
+    usual: str | None = None,
 ) -> tuple[Request, Path]:
-    """The recipe and its run folder; `--resume` without settings takes the run's own recipe."""
+    """The recipe and its run folder; `--resume` without settings takes the run's own recipe.
+
+    `usual`: the recipe where none is asked for, instead of the network's own.
+    """
     settings = {(a, b): v for a, part in flags.items() for b, v in part.items() if v is not None}
-    data = settings.pop(("data", "name"), None)
+    data = settings.pop(("data", "name"), None) or (_data_of(usual, ()) if resume else None)
+    taught_by = settings.pop(("distil", "teacher"), None)
     if resume and not (recipe or assignments or settings):
         kept = out or newest_run(paths.runs(), f"{architecture}-{_choose(data)}")
         if kept is not None and (kept / "recipe.json").is_file():
             found = from_dict(paths.read_json(kept / "recipe.json"))
             _same_architecture(found, architecture, kept)
+            _same_teacher(found, taught_by, kept)
             return Request(found, [f"resuming {kept} under its own recipe"]), kept
-    asked = resolve(architecture, recipe, flags, assignments)
+    if usual and not recipe:  # a teacher's own teacher is not the pupil's
+        flags = merge(flags, {"distil": {"sha256": ""}})
+    asked = resolve(architecture, recipe or usual, flags, assignments)
     _present(str(asked.recipe.data.name))
     return asked, folder(asked.recipe, out, resume)
 
@@ -285,6 +296,12 @@ def _present(data: str) -> None:
     if Path(data).is_dir() or sources.is_builtin(data) or sources.source(data) is not None:
         return
     raise UsageError(f"{data} is not on this machine", None, f"Run: segkit data fetch {data}")
+
+
+def _same_teacher(recipe: Recipe, name: str | None, run: Path) -> None:
+    if name is not None and recipe.distil.teacher != name:
+        whom = recipe.distil.teacher or "the masks alone"
+        raise UsageError(f"{run} is taught by {whom}, not by {name}")
 
 
 def _same_architecture(recipe: Recipe, name: str, run: Path) -> None:
