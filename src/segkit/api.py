@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 Lazy = Callable[..., Any] | str
 
@@ -115,18 +115,14 @@ class Archive:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset as data: where it is, how pictures and masks pair, what is known to be wrong with
-    it.
-    """
+    """A dataset as data: where it is, how pictures and masks pair, what is wrong with it."""
 
     name: str
     title: str
     summary: str
     modality: str
     pair: Lazy | None = None  # (root: Path, options) -> list of segkit.data.pairing.Pair
-    generate: Lazy | None = (
-        None  # built-in synthetic sets: (count, size, seed) -> iterator of samples
-    )
+    generate: Lazy | None = None  # drawn sets: (count, size, seed) -> iterator of samples
     classes: tuple[str, ...] = ("background", "lesion")
     archives: tuple[Archive, ...] = ()
     default_parts: tuple[str, ...] = ()  # what `fetch` takes without --parts
@@ -140,9 +136,7 @@ class Dataset:
     citation: str = ""
     defects: tuple[str, ...] = ()
     variants: tuple[str, ...] = ("original",)
-    options: Mapping[str, tuple[str, ...]] = field(
-        default_factory=dict
-    )  # e.g. mask_rule -> (rgb, hsv)
+    options: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # mask_rule -> (rgb, hsv)
 
 
 @dataclass(frozen=True)
@@ -208,9 +202,7 @@ class Exporter:
 
 @dataclass(frozen=True)
 class Logger:
-    """A tracker of training events: `make(run_folder, settings)` gives an object with `log` and
-    `close`.
-    """
+    """A tracker of training: `make(run_folder, settings)` gives `log(event)` and `close()`."""
 
     name: str
     summary: str
@@ -270,14 +262,53 @@ class Augmentation:
 
 
 @dataclass(frozen=True)
-class EvaluationProtocol:
-    """`make()` gives a `segkit.data.splitting.protocols.Protocol`: split rule, size, selection and
-    scoring under one name.
+class SplitRule:
+    """How a published work cut one dataset.
+
+    `official`: the parts of the publisher. `counts`: so many pictures in train, (val,) test.
+    `ratio`: the same in shares. `slices`: consecutive folds of n // K of the sorted list, the rest
+    stays in training. `cyclic`: slices of a shuffled list, the pictures after the slice validate.
+    `all-test`: every picture is tested, none is trained on.
     """
+
+    kind: Literal["official", "counts", "ratio", "slices", "cyclic", "all-test"]
+    numbers: tuple[int, ...] = ()  # counts or shares of train, (val,) test
+    folds: int = 1
+    order: Literal["id", "seeded"] = "id"
+    seed: int | None = None  # the source's own; None: the caller's
+    test_first: bool = False  # the source takes the test part from the head of the shuffled list
+    pool: tuple[str, ...] = ()  # official parts that the rule is about; empty: all
+    drop: tuple[str, ...] = ()  # classes that the source leaves out
+    by_class: bool = False  # each class is cut apart, then merged
+    val: float = 0.0  # share of the training side that validates
+    val_count: tuple[int, int] | None = None  # (numerator, denominator) of n, rounded up
+    keeps_groups: bool = False  # the validation part is our own cut, and tears no group
+    total: int | None = None  # pictures that the source had in its pool
+
+
+@dataclass(frozen=True)
+class EvaluationProtocol:
+    """A published evaluation: one name for split, size, selection and scoring."""
 
     name: str
     summary: str
-    make: Lazy
+    source: str
+    rules: Mapping[str, SplitRule]
+    default: SplitRule | None = None  # for datasets that the source does not name
+    size: tuple[int, int] | None = None  # (H, W); None: the caller's
+    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    resize: str = "stretch"
+    selection: Literal["val", "test"] = "val"
+    scoring: str = "segkit"
+    note: str = ""
+
+    def size_for(self, dataset: str) -> tuple[int, int] | None:
+        """(H, W) for a dataset."""
+        return self.sizes.get(dataset, self.size)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,9 @@ import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
+from segkit import plugins
 from segkit.errors import UsageError, nearest
 from segkit.limits import MAX_SEED
 
@@ -63,7 +64,7 @@ class DataRecipe:
 class OptimRecipe:
     """The optimizer."""
 
-    name: Literal["adamw", "adam", "sgd"] = "adamw"
+    name: Annotated[str, "optimizers"] = "adamw"  # a plugin of that group
     lr: float = 1e-3
     weight_decay: float = 1e-2
     decay: Literal["all", "weights"] = "weights"
@@ -91,7 +92,7 @@ class OptimRecipe:
 class ScheduleRecipe:
     """The learning rate over the epochs."""
 
-    name: Literal["constant", "step", "poly", "cosine", "cosine_restarts", "plateau"] = "cosine"
+    name: Annotated[str, "schedules"] = "cosine"  # a plugin of that group
     every: int = 50  # step: epochs between drops
     factor: float = 0.5  # step and plateau
     floor: float = 0.0  # lowest rate
@@ -218,7 +219,7 @@ class Recipe:
 
 def fill(kind: type, settings: Mapping[str, Any], path: str = "") -> Any:
     """A dataclass of `kind` with `settings` over its defaults, checked key by key."""
-    hints = typing.get_type_hints(kind)
+    hints = typing.get_type_hints(kind, include_extras=True)
     known = {item.name: item for item in dataclasses.fields(kind) if item.init}
     values: dict[str, Any] = {}
     for key, value in settings.items():
@@ -246,6 +247,8 @@ def convert(hint: Any, value: Any, dotted: str) -> Any:
     origin, arguments = get_origin(hint), get_args(hint)
     if hint is Any:
         return value
+    if origin is Annotated:
+        return _convert_literal(tuple(plugins.names(arguments[1])), value, dotted)
     if origin in (Union, types.UnionType):
         return _convert_union(arguments, value, dotted)
     if origin is Literal:

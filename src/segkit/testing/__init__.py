@@ -8,5 +8,25 @@ from segkit.testing.architectures import check_architecture
 from segkit.testing.checks import Outcome, assert_passes
 from segkit.testing.datasets import check_dataset
 from segkit.testing.losses import check_loss
+from segkit.testing.ways import (
+    check_augmentation,
+    check_column,
+    check_metric,
+    check_optimizer,
+    check_protocol,
+    check_schedule,
+)
 
-__all__ = ["Outcome", "assert_passes", "check_architecture", "check_dataset", "check_loss"]
+__all__ = [
+    "Outcome",
+    "assert_passes",
+    "check_architecture",
+    "check_augmentation",
+    "check_column",
+    "check_dataset",
+    "check_loss",
+    "check_metric",
+    "check_optimizer",
+    "check_protocol",
+    "check_schedule",
+]

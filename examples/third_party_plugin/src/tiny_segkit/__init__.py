@@ -2,7 +2,18 @@
 
 from dataclasses import dataclass
 
-from segkit.api import Architecture, Dataset, Loss
+from segkit.api import (
+    Architecture,
+    Augmentation,
+    Dataset,
+    EvaluationProtocol,
+    Loss,
+    Metric,
+    Optimizer,
+    ReportColumn,
+    Schedule,
+    SplitRule,
+)
 
 
 @dataclass(frozen=True)
@@ -41,4 +52,48 @@ STRIPES = Dataset(
     counts={"all": 64},
     licence="CC0",
     citation="tiny-segkit, an example",
+)
+
+CENTRE_SHIFT = Metric(
+    name="centre_shift",
+    title="Centre shift (px)",
+    meaning="distance of the two centres in pixels",
+    make="tiny_segkit.ways:make_centre_shift",
+    higher=False,
+    unit="px",
+    digits=2,
+)
+
+RMSPROP = Optimizer(
+    name="rmsprop",
+    summary="RMSprop, with the recipe's momentum: an example.",
+    make="tiny_segkit.ways:make_rmsprop",
+)
+
+HALVING = Schedule(
+    name="halving",
+    summary="Half the rate after each quarter of the epochs: an example.",
+    rate="tiny_segkit.ways:halved",
+)
+
+MIRROR = Augmentation(
+    name="mirror",
+    summary="Left and right, in half of the cases: an example.",
+    make="tiny_segkit.ways:make_mirror",
+)
+
+TINY_HALVES = EvaluationProtocol(
+    name="tiny-halves",
+    summary="Half of the sorted pictures train, the rest is tested: an example.",
+    source="tiny-segkit",
+    rules={},
+    default=SplitRule("ratio", (1, 1), val=0.1),
+)
+
+EPOCHS = ReportColumn(
+    name="epochs",
+    title="Epochs",
+    meaning="How many epochs the recipe asks for.",
+    value="tiny_segkit.ways:epochs_of",
+    digits=0,
 )

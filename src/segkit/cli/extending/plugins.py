@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from segkit.testing import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="What is installed; `check` runs the contract suite.")
-CHECKED = ("architectures", "losses", "datasets")
+CHECKED = (
+    "architectures",
+    "losses",
+    "datasets",
+    "metrics",
+    "optimizers",
+    "schedules",
+    "augmentations",
+    "protocols",
+    "columns",
+)
 
 Group = Annotated[str | None, typer.Option("--group", "-g", help="Only this group.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -188,6 +198,12 @@ def _check(group: str, name: str) -> Iterator[Outcome]:
         "architectures": testing.check_architecture,
         "losses": testing.check_loss,
         "datasets": testing.check_dataset,
+        "metrics": testing.check_metric,
+        "optimizers": testing.check_optimizer,
+        "schedules": testing.check_schedule,
+        "augmentations": testing.check_augmentation,
+        "protocols": testing.check_protocol,
+        "columns": testing.check_column,
     }
     if group not in suites:
         raise UsageError(f"'{group}' has no contract suite", f"checked: {', '.join(CHECKED)}")

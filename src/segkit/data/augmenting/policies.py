@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from segkit import plugins
+from segkit.api import Augmentation, resolve
 from segkit.data.augmenting.operations import (
     Blur,
     Brightness,
@@ -24,7 +26,6 @@ from segkit.data.augmenting.operations import (
 from segkit.data.augmenting.policy import Policy
 from segkit.data.augmenting.skin import Hair, Vignette
 from segkit.data.augmenting.stains import Grey, Invert
-from segkit.errors import unknown
 
 NONE = Policy("none", summary="Pictures as they are.")
 
@@ -142,8 +143,13 @@ OF_PAPERS = (QTSEG, DERMOMAMBA, VMPANET, EAMNET)
 POLICIES = {policy.name: policy for policy in (*PLAIN, *OF_PAPERS)}
 
 
-def policy(name: str) -> Policy:
-    """A policy by name."""
-    if name not in POLICIES:
-        raise unknown("augmentation", name, POLICIES)
+def own(name: str) -> Policy:
+    """One of ours by name, for its plugin value."""
     return POLICIES[name]
+
+
+def policy(name: str) -> Policy:
+    """A policy by name, of any distribution."""
+    value: Augmentation = plugins.get("augmentations", name)
+    made: Policy = resolve(value.make)()
+    return made

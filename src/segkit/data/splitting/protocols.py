@@ -6,63 +6,12 @@ Plain data; `segkit.data.splitting.splits` carries the rules out.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any
 
-from segkit.errors import unknown
+from segkit import plugins
+from segkit.api import EvaluationProtocol as Protocol
+from segkit.api import SplitRule as Rule
 from segkit.recipe import DataRecipe
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How a published work cut one dataset.
-
-    `official`: the parts of the publisher. `counts`: so many pictures in train, (val,) test.
-    `ratio`: the same in shares. `slices`: consecutive folds of n // K of the sorted list, the rest
-    stays in training. `cyclic`: slices of a shuffled list, the pictures after the slice validate.
-    `all-test`: every picture is tested, none is trained on.
-    """
-
-    kind: Literal["official", "counts", "ratio", "slices", "cyclic", "all-test"]
-    numbers: tuple[int, ...] = ()  # counts or shares of train, (val,) test
-    folds: int = 1
-    order: Literal["id", "seeded"] = "id"
-    seed: int | None = None  # the source's own; None: the caller's
-    test_first: bool = False  # the source takes the test part from the head of the shuffled list
-    pool: tuple[str, ...] = ()  # official parts that the rule is about; empty: all
-    drop: tuple[str, ...] = ()  # classes that the source leaves out
-    by_class: bool = False  # each class is cut apart, then merged
-    val: float = 0.0  # share of the training side that validates
-    val_count: tuple[int, int] | None = None  # (numerator, denominator) of n, rounded up
-    keeps_groups: bool = False  # the validation part is our own cut, and tears no group
-    total: int | None = None  # pictures that the source had in its pool
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """A published evaluation: one name for split, size, selection and scoring."""
-
-    name: str
-    summary: str
-    source: str
-    rules: Mapping[str, Rule]
-    default: Rule | None = None  # for datasets that the source does not name
-    size: tuple[int, int] | None = None  # (H, W); None: the caller's
-    sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    resize: str = "stretch"
-    selection: Literal["val", "test"] = "val"
-    scoring: str = "segkit"
-    note: str = ""
-
-    def size_for(self, dataset: str) -> tuple[int, int] | None:
-        """(H, W) for a dataset."""
-        return self.sizes.get(dataset, self.size)
-
-    def to_json(self) -> dict[str, Any]:
-        """As plain data."""
-        return asdict(self)
-
 
 OFFICIAL = Rule("official", val=0.1, keeps_groups=True)
 OFFICIAL_AS_PUBLISHED = Rule("official")
@@ -253,19 +202,41 @@ _ALL = (
     ),
 )
 
-PROTOCOLS: dict[str, Protocol] = {item.name: item for item in _ALL}
+PROTOCOLS: dict[str, Protocol] = {item.name: item for item in _ALL}  # ours
+# each under a name of its own, for its entry point
+(
+    OFFICIAL_PARTS,
+    QTSEG,
+    VMPANET,
+    DERMOMAMBA,
+    EAMNET,
+    PH2_CV,
+    PH2_TRANSFER,
+    MALUNET,
+    BCDUNET,
+    EMCAD,
+    TMUNET,
+    MSCANET,
+    UKAN,
+    UNETPP,
+) = _ALL
 
 
 def protocol(name: str) -> Protocol:
-    """A protocol by name."""
-    if name not in PROTOCOLS:
-        raise unknown("protocol", name, PROTOCOLS)
-    return PROTOCOLS[name]
+    """A protocol by name, of any distribution."""
+    found: Protocol = plugins.get("protocols", name)
+    return found
+
+
+def known() -> dict[str, Protocol]:
+    """Ours in their order, then those of other distributions that can be loaded."""
+    rows = [row.value for row in plugins.statuses("protocols") if row.value is not None]
+    return PROTOCOLS | {value.name: value for value in rows}
 
 
 def followed(data: DataRecipe, selection: str) -> str:
     """The protocol that a recipe names, where split, size and selection are its own; else ''."""
-    item = PROTOCOLS.get(data.protocol or "")
+    item = known().get(data.protocol or "")
     if item is None or any(way is not None for way in (data.split, data.folds, data.split_file)):
         return ""
     size = item.size_for(str(data.name)) or data.size
@@ -276,7 +247,7 @@ def followed(data: DataRecipe, selection: str) -> str:
 def listing() -> list[dict[str, Any]]:
     """One row per protocol and dataset, for `segkit data splits --list`."""
     rows = []
-    for item in PROTOCOLS.values():
+    for item in known().values():
         rules = dict(item.rules)
         if item.default is not None:
             rules["*"] = item.default

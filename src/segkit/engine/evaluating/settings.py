@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
+from segkit import plugins
 from segkit.data.preparing.prepare import ensure_prepared
 from segkit.data.sources import all_names
 from segkit.data.sources import dataset as describe_dataset
 from segkit.data.splitting.groups import groups_of
-from segkit.data.splitting.protocols import PROTOCOLS
+from segkit.data.splitting.protocols import protocol as protocol_named
 from segkit.data.store import PreparedSet, open_prepared
 from segkit.engine.evaluating.cases import BATCH, MeasurementPlan
 from segkit.engine.evaluating.seen import warning as seen_in_training
@@ -160,9 +161,10 @@ def _scoring(run: Run, protocol: str | None) -> tuple[str, ...] | None:
         return ()
     if name in CONVENTIONS:
         return (name,)
-    if name in PROTOCOLS:
-        return (PROTOCOLS[name].scoring,)
-    raise unknown("protocol", name, dict.fromkeys([*CONVENTIONS, *PROTOCOLS, "all"]))
+    names = plugins.names("protocols")
+    if name in names:
+        return (protocol_named(name).scoring,)
+    raise unknown("protocol", name, dict.fromkeys([*CONVENTIONS, *names, "all"]))
 
 
 def _check(evaluation: Evaluation) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segkit import plugins
+from segkit.api import Optimizer, resolve
 from segkit.errors import UsageError
 from segkit.recipe import OptimRecipe, TrainRecipe
 
@@ -15,14 +17,43 @@ from segkit.recipe import OptimRecipe, TrainRecipe
 def make_optimizer(
     network: nn.Module, recipe: OptimRecipe, no_decay: Iterable[str] = ()
 ) -> torch.optim.Optimizer:
-    """AdamW, Adam or SGD over all parameters, in the implementation that fuses the update."""
-    groups = parameter_groups(network, recipe, no_decay)
-    fused = all(p.device.type in ("cpu", "cuda") for p in network.parameters())
-    shared: dict[str, Any] = {"lr": recipe.lr, "fused": fused or None}
-    if recipe.name == "sgd":
-        return torch.optim.SGD(groups, momentum=recipe.momentum, nesterov=recipe.nesterov, **shared)
-    kind = torch.optim.AdamW if recipe.name == "adamw" else torch.optim.Adam
-    return kind(groups, betas=recipe.betas, eps=recipe.eps, **shared)
+    """The recipe's optimizer over all parameters."""
+    value: Optimizer = plugins.get("optimizers", recipe.name)
+    made: torch.optim.Optimizer = resolve(value.make)(
+        parameter_groups(network, recipe, no_decay), recipe
+    )
+    return made
+
+
+def make_adamw(groups: list[dict[str, Any]], settings: OptimRecipe) -> torch.optim.Optimizer:
+    """AdamW, in the implementation that fuses the update."""
+    return torch.optim.AdamW(
+        groups, lr=settings.lr, betas=settings.betas, eps=settings.eps, fused=_fused(groups)
+    )
+
+
+def make_adam(groups: list[dict[str, Any]], settings: OptimRecipe) -> torch.optim.Optimizer:
+    """Adam with the decay in the gradient, fused."""
+    return torch.optim.Adam(
+        groups, lr=settings.lr, betas=settings.betas, eps=settings.eps, fused=_fused(groups)
+    )
+
+
+def make_sgd(groups: list[dict[str, Any]], settings: OptimRecipe) -> torch.optim.Optimizer:
+    """SGD with momentum, Nesterov's if the recipe says so, fused."""
+    return torch.optim.SGD(
+        groups,
+        lr=settings.lr,
+        momentum=settings.momentum,
+        nesterov=settings.nesterov,
+        fused=_fused(groups),
+    )
+
+
+def _fused(groups: list[dict[str, Any]]) -> bool | None:
+    """Whether the fused update knows the devices of all parameters."""
+    kinds = {parameter.device.type for group in groups for parameter in group["params"]}
+    return kinds <= {"cpu", "cuda"} or None
 
 
 def parameter_groups(

@@ -13,7 +13,7 @@ from segkit.data import sources
 from segkit.engine import pretrained, register
 from segkit.engine.teaching import teacher
 from segkit.engine.training import schedule
-from segkit.errors import SegkitError, UsageError, unknown
+from segkit.errors import SegkitError, UsageError
 from segkit.recipe import Recipe, from_dict, merge, parse_set, read_settings
 
 SPLITTING = ("folds", "split", "split_file")  # one of them replaces the others
@@ -164,8 +164,6 @@ def _plain(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def check(value: Architecture, recipe: Recipe) -> None:
     """What can be refused before anything heavy is imported."""
-    from segkit.data.splitting.protocols import PROTOCOLS
-
     config = build.model_config(value.name, recipe.model)
     fixed = value.fixed_size(config) if value.fixed_size else None
     if fixed and tuple(fixed) != tuple(recipe.data.size):
@@ -174,8 +172,8 @@ def check(value: Architecture, recipe: Recipe) -> None:
         )
     if min(recipe.data.size) < 16:
         raise UsageError(f"data.size is {_by(recipe.data.size)}", "at least 16 pixels are needed")
-    if recipe.data.protocol is not None and recipe.data.protocol not in PROTOCOLS:
-        raise unknown("protocol", recipe.data.protocol, PROTOCOLS)
+    if recipe.data.protocol is not None:
+        plugins.get("protocols", recipe.data.protocol)
     _check_augmentation(recipe.data.augment)
     _check_losses(recipe, getattr(config, "num_classes", 1))
     if recipe.distil.teacher:
@@ -213,14 +211,14 @@ def _check_losses(recipe: Recipe, logits: int) -> None:
 
 
 def _check_augmentation(name: str) -> None:
-    """Policies have fixed names; a file must be there."""
-    from segkit.data.augmenting.names import NAMES, SUFFIXES
+    """A policy by name, or the file of a saved pipeline, which must be there."""
+    from segkit.data.augmenting.names import SUFFIXES
 
     if name.endswith(SUFFIXES):
         if not Path(name).is_file():
             raise UsageError(f"augmentation file {name} is missing")
-    elif name not in NAMES:
-        raise unknown("augmentation", name, NAMES)
+    else:
+        plugins.get("augmentations", name)
 
 
 def _by(size: Sequence[int]) -> str:

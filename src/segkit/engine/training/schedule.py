@@ -9,6 +9,9 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from segkit import plugins
+from segkit.api import Schedule as Plugin
+from segkit.api import resolve
 from segkit.recipe import Recipe, ScheduleRecipe
 
 THRESHOLD = 1e-4  # plateau: an improvement is a gain of more than this share
@@ -16,16 +19,34 @@ THRESHOLD = 1e-4  # plateau: an improvement is a gain of more than this share
 
 def rate(schedule: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
     """The rate of an epoch (counted from 0), warm-up and plateau apart."""
-    if schedule.name == "step":
-        return max(lr * schedule.factor ** (epoch // schedule.every), min(lr, schedule.floor))
-    if schedule.name == "poly":
-        done = max(epoch - schedule.delay, 0) / epochs
-        return max(lr * (1 - done) ** schedule.power, min(lr, schedule.floor))
-    if schedule.name == "cosine":
-        return _cosine(schedule, lr, epoch, schedule.t_max or epochs)
-    if schedule.name == "cosine_restarts":
-        return _cosine(schedule, lr, *_cycle(epoch, schedule.t_max or 10, schedule.t_mult))
+    value: Plugin = plugins.get("schedules", schedule.name)
+    return float(resolve(value.rate)(schedule, lr, epochs, epoch))
+
+
+def constant(settings: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
+    """The rate of the recipe; `plateau` lowers it by what it observes."""
     return lr
+
+
+def step(settings: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
+    """A factor every so many epochs."""
+    return max(lr * settings.factor ** (epoch // settings.every), min(lr, settings.floor))
+
+
+def poly(settings: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
+    """A power of what is left."""
+    done = max(epoch - settings.delay, 0) / epochs
+    return max(lr * (1 - done) ** settings.power, min(lr, settings.floor))
+
+
+def cosine(settings: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
+    """Half a cosine over all epochs, or over `t_max`."""
+    return _cosine(settings, lr, epoch, settings.t_max or epochs)
+
+
+def cosine_restarts(settings: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
+    """Half cosines, each `t_mult` times as long as the one before."""
+    return _cosine(settings, lr, *_cycle(epoch, settings.t_max or 10, settings.t_mult))
 
 
 def _cosine(schedule: ScheduleRecipe, lr: float, epoch: int, half_period: int) -> float:
