@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +50,11 @@ class ConvNormAct(nn.Sequential):
             nn.BatchNorm2d(outputs),
             nn.ReLU(inplace=True),
         )
+
+
+def conv_twice(inputs: int, middle: int, outputs: int) -> nn.Sequential:
+    """Two convolutions, each with norm and ReLU."""
+    return nn.Sequential(ConvNormAct(inputs, middle), ConvNormAct(middle, outputs))
 
 
 class AdditiveGate(nn.Module):
@@ -131,9 +137,9 @@ def to_tokens(grid: Tensor) -> Tensor:
     return grid.flatten(2).transpose(1, 2)
 
 
-def to_grid(tokens: Tensor, size: tuple[int, int]) -> Tensor:
+def to_grid(tokens: Tensor, size: Sequence[int]) -> Tensor:
     """(B, h w, C) as (B, C, h, w)."""
-    return tokens.transpose(1, 2).unflatten(2, size)
+    return tokens.transpose(1, 2).unflatten(2, tuple(size))
 
 
 def init_light(module: nn.Module) -> None:

@@ -1,4 +1,4 @@
-"""What EGE-UNet, MALUNet and UltraLight VM-UNet share: six narrow stages and bridged skips.
+"""What EGE-UNet, MALUNet, UltraLight VM-UNet and their kin share: six stages and bridged skips.
 
 Each stage is block, group norm, pooling, GELU, in this order. The skips pass a bridge; MALUNet's is
 a spatial and channel attention over all five of them at once.
@@ -6,7 +6,8 @@ a spatial and channel attention over all five of them at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -18,31 +19,33 @@ from segkit_baselines.layers import double, mean_and_top, pointwise
 WIDTHS = (8, 16, 24, 32, 48, 64)
 MULTIPLE = 32
 
+Maker = Callable[[int, int], nn.Module]  # inputs, outputs -> a stage
+
 
 class SixStages(nn.Module):
-    """Encoder, decoder and head; `bridge` turns the five stage outputs into skips."""
+    """Encoder, decoder and head; `bridge` turns the five stage outputs into skips.
+
+    `encode` makes the last stages of the six, `decode` the first of the five: the rest are plain
+    convolutions.
+    """
 
     def __init__(
         self,
         inputs: int,
         classes: int,
-        encode: Callable[[int, int], nn.Module],
-        decode: Callable[[int, int], nn.Module],
+        encode: Sequence[Maker],
+        decode: Sequence[Maker],
         bridge: nn.Module,
+        widths: Sequence[int] = WIDTHS,
     ):
         super().__init__()
-        widths = [inputs, *WIDTHS]
-        makers = [_conv, _conv, _conv, encode, encode, encode]
-        pairs = zip(makers, widths, WIDTHS, strict=False)
-        self.encoder = nn.ModuleList(make(a, b) for make, a, b in pairs)
-        back = WIDTHS[::-1]
-        makers = [decode, decode, decode, _conv, _conv]
-        pairs = zip(makers, back, back[1:], strict=False)
-        self.decoder = nn.ModuleList(make(a, b) for make, a, b in pairs)
-        self.encoder_norm = nn.ModuleList(nn.GroupNorm(4, width) for width in WIDTHS[:5])
+        back = widths[::-1]
+        self.encoder = _stages([*[_conv] * (6 - len(encode)), *encode], [inputs, *widths])
+        self.decoder = _stages([*decode, *[_conv] * (5 - len(decode))], back)
+        self.encoder_norm = nn.ModuleList(nn.GroupNorm(4, width) for width in widths[:5])
         self.decoder_norm = nn.ModuleList(nn.GroupNorm(4, width) for width in back[1:])
         self.bridge = bridge
-        self.head = pointwise(WIDTHS[0], classes)
+        self.head = pointwise(widths[0], classes)
 
     def forward(self, image: Tensor) -> Tensor:
         return run_padded(self.logits, image, MULTIPLE)
@@ -68,6 +71,10 @@ class SixStages(nn.Module):
         return F.gelu(double(x) if step else x)
 
 
+def _stages(makers: Sequence[Maker], widths: Sequence[int]) -> nn.ModuleList:
+    return nn.ModuleList(make(a, b) for make, (a, b) in zip(makers, pairwise(widths), strict=True))
+
+
 def _conv(inputs: int, outputs: int) -> nn.Conv2d:
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
@@ -75,7 +82,7 @@ def _conv(inputs: int, outputs: int) -> nn.Conv2d:
 class SCAB(nn.Module):
     """Spatial, then channel attention over the five stage outputs together."""
 
-    def __init__(self, widths: tuple[int, ...] = WIDTHS[:5]):
+    def __init__(self, widths: Sequence[int] = WIDTHS[:5]):
         super().__init__()
         self.spatial = nn.Conv2d(2, 1, 7, padding=9, dilation=3)
         self.mix = nn.Conv1d(1, 1, 3, padding=1, bias=False)

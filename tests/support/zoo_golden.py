@@ -7,10 +7,10 @@ from torch import nn
 import segkit
 
 NORMS = (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm, nn.InstanceNorm2d)
-ONES = ("D", "Ds", "skip_scale", "mix")
+ONES = ("D", "Ds", "skip_scale", "mix", "k", "gamma1", "gamma2")
 # of three dimensions, and filled with one number
 SHARES = {"mu_k": 0.5, "mu_v": 0.5, "mu_r": 0.5, "tau1": 1.0, "tau2": 1.0}
-HADAMARD = ("params_xy", "params_zx", "params_zy")
+HADAMARD = ("params_xy", "params_zx", "params_zy", "complex_weight")
 
 
 def wave_values(count: int, fan: float) -> torch.Tensor:

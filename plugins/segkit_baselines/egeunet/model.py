@@ -90,7 +90,9 @@ class EGEUNet(SixStages):
     """The six-stage skeleton; each skip is aggregated with the one below under a predicted mask."""
 
     def __init__(self, config: EGEUNetConfig):
-        super().__init__(config.in_channels, config.num_classes, GHPA, GHPA, nn.Identity())
+        super().__init__(
+            config.in_channels, config.num_classes, [GHPA] * 3, [GHPA] * 3, nn.Identity()
+        )
         pairs = zip(WIDTHS[5:0:-1], WIDTHS[4::-1], strict=True)  # (64, 48) … (16, 8)
         self.gabs = nn.ModuleList(GAB(deep, shallow) for deep, shallow in pairs)
         self.masks = nn.ModuleList(pointwise(width, 1) for width in WIDTHS[4::-1])

@@ -8,15 +8,19 @@ from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
 from segkit_baselines.fsca_net import FSCANetConfig
-from segkit_baselines.layers import MLP, ConvNormAct, init_mlp, resize, to_grid, to_tokens
+from segkit_baselines.layers import (
+    MLP,
+    ConvNormAct,
+    conv_twice,
+    init_mlp,
+    resize,
+    to_grid,
+    to_tokens,
+)
 
 WIDTHS, PATCHES, PROJECTIONS = (64, 128, 256, 512), (16, 8, 4, 2), (64, 64, 64, 32)
 HEADS, LAYERS = 4, 4
 Size = tuple[int, int]
-
-
-def _convolutions(inputs: int, mid: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(ConvNormAct(inputs, mid), ConvNormAct(mid, outputs))
 
 
 def _resample(rows: Tensor, table: Size, size: Size) -> Tensor:
@@ -146,7 +150,7 @@ class Up(nn.Module):
 
     def __init__(self, kernel: int, inputs: int, mid: int, outputs: int):
         super().__init__()
-        self.gate, self.conv = Gate(kernel), _convolutions(inputs, mid, outputs)
+        self.gate, self.conv = Gate(kernel), conv_twice(inputs, mid, outputs)
 
     def forward(self, x: Tensor, skip: Tensor) -> Tensor:
         return self.conv(torch.cat([self.gate(x, skip), x], 1))
@@ -159,7 +163,7 @@ class FSCANet(nn.Module):
         super().__init__()
         self.first = ConvNormAct(config.in_channels, 64)
         self.encoder = nn.ModuleList(
-            _convolutions(a, b, b) for a, b in ((64, 128), (128, 256), (256, 512), (512, 512))
+            conv_twice(a, b, b) for a, b in ((64, 128), (128, 256), (256, 512), (512, 512))
         )
         self.skips = SkipTransformer((config.grid[0], config.grid[1]))
         self.bridge = Up(5, 1024, 512, 512)

@@ -72,8 +72,8 @@ class MALUNet(SixStages):
         super().__init__(
             config.in_channels,
             config.num_classes,
-            lambda a, b: nn.Sequential(EA(a), DGA(a, b)),
-            lambda a, b: nn.Sequential(DGA(a, b), EA(b)),
+            [lambda a, b: nn.Sequential(EA(a), DGA(a, b))] * 3,
+            [lambda a, b: nn.Sequential(DGA(a, b), EA(b))] * 3,
             SCAB(),
         )
         init_light(self)

@@ -35,7 +35,7 @@ class UltraLightVMUNet(SixStages):
     """The six-stage skeleton with PVM blocks and MALUNet's bridge."""
 
     def __init__(self, config: UltraLightConfig):
-        super().__init__(config.in_channels, config.num_classes, PVM, PVM, SCAB())
+        super().__init__(config.in_channels, config.num_classes, [PVM] * 3, [PVM] * 3, SCAB())
         init_light(self)
         if config.init == "proper":
             # the published loop overwrites the step sizes' bias; this brings the usual one back

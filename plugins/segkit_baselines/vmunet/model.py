@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -60,9 +62,9 @@ class VMUNet(nn.Module):
         widths = [config.width * 2**stage for stage in range(4)]
         self.patch = nn.Conv2d(config.in_channels, widths[0], 4, stride=4)
         self.patch_norm = nn.LayerNorm(widths[0])
-        self.encoder = _stages(widths, config.depths, config.drop_path)
+        self.encoder = stages(widths, config.depths, config.drop_path)
         self.merges = nn.ModuleList(Merge(width) for width in widths[:3])
-        self.decoder = _stages(widths[::-1], config.decoder_depths, config.drop_path, falling=True)
+        self.decoder = stages(widths[::-1], config.decoder_depths, config.drop_path, falling=True)
         self.expands = nn.ModuleList(Expand(w, 2, w // 2) for w in widths[:0:-1])
         self.final = Expand(widths[0], 4, widths[0] // 4)
         self.head = pointwise(widths[0] // 4, config.num_classes)
@@ -87,8 +89,8 @@ class VMUNet(nn.Module):
         return self.head(self.final(x).permute(0, 3, 1, 2))
 
 
-def _stages(
-    widths: list[int], depths: tuple[int, ...], drop: float, falling: bool = False
+def stages(
+    widths: Sequence[int], depths: Sequence[int], drop: float, falling: bool = False
 ) -> nn.ModuleList:
     """Blocks with stochastic depth that grows (or falls) over all of them."""
     rates = drop_rates(drop, sum(depths))
