@@ -15,13 +15,13 @@ from segkit.testing.runs import make_run
 SCRIPT = """
 import json, resource, sys, time
 from segkit.engine.predicting.predictor import load_segmenter
-from segkit.engine.predicting.folder import Job, find_pictures, run_job
+from segkit.engine.predicting.folder import PredictJob, find_pictures, run_job
 import torch
 torch.set_num_threads(1)
 run, folder, out, known = sys.argv[1:]
 segmenter = load_segmenter(run, device="cpu")
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-job, marks, begun = Job(__import__("pathlib").Path(out)), [], time.process_time()
+job, marks, begun = PredictJob(__import__("pathlib").Path(out)), [], time.process_time()
 for done in run_job(segmenter, find_pictures([folder]), job):
     marks.append(peak())
 print(json.dumps({"peaks": marks, "cpu": time.process_time() - begun}))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from segkit.cli import _console
+from segkit.cli import _console, _launching
 from segkit.errors import SegkitError, UsageError
 
 if TYPE_CHECKING:
@@ -17,16 +17,21 @@ if TYPE_CHECKING:
     from segkit.engine.predicting.promises import Promises
 
 
+PART = 256  # pictures in a part
+
+
 def command(
     model: Annotated[
         Path, typer.Argument(help="A run folder, or an .onnx file that segkit wrote.")
     ],
     sources: Annotated[
-        list[str], typer.Argument(help="Files, folders (searched to the bottom), globs.")
+        list[str], typer.Argument(help="Files, folders (to the bottom), globs, addresses.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    out: Annotated[str, typer.Option(help="Folder for the results, or an address (s3://…).")],
     probabilities: Annotated[bool, typer.Option(help="Write 16-bit PNG probabilities.")] = False,
-    overlays: Annotated[bool, typer.Option(help="Write pictures with contours.")] = True,
+    overlays: Annotated[
+        bool | None, typer.Option(help="Write pictures with contours (default: not in parts).")
+    ] = None,
     fold: Annotated[str, typer.Option(help="A fold's number, or 'all': their mean.")] = "all",
     tta: Annotated[str | None, typer.Option(help="none, flips or d4 (default: the run's).")] = None,
     threshold: Annotated[
@@ -45,6 +50,13 @@ def command(
     batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 8,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N.")] = "auto",
     workers: Annotated[int, typer.Option(min=1, help="Threads that read and that write.")] = 2,
+    on: Annotated[str, typer.Option(help="here, or ray: docs/scale.md.")] = "here",
+    cluster: _launching.Cluster = None,
+    processes: Annotated[int, typer.Option(min=1, help="With --on ray: so many workers.")] = 2,
+    part: Annotated[
+        int | None, typer.Option(min=1, help="In parts of so many pictures, restartable.")
+    ] = None,
+    write: Annotated[str, typer.Option(help="files, coco or parquet (both in parts).")] = "files",
     json: Annotated[bool, typer.Option("--json", help="Figures as one JSON document.")] = False,
 ) -> int:
     """Masks at original size, overlays and areas for pictures of any size.
@@ -55,11 +67,20 @@ def command(
     and end the command with exit code 1; all others are written. With a certificate, bands/*.png
     and the overlays show the margins; --defer moves doubtful pictures into deferred/.
     """
+    if on != "here" or part or write != "files" or any("://" in s for s in (*sources, str(out))):
+        wrong = sliding or certificate is not None or defer is not None
+        if wrong:
+            raise UsageError("--sliding, --certificate and --defer do not go with parts")
+        wishes: dict[str, Any] = {"size": part or PART, "write": write, "batch": batch}
+        wishes |= {"fold": _fold(fold), "tta": tta, "threshold": _share(threshold)}
+        wishes |= {"overlays": bool(overlays), "probabilities": probabilities}
+        wishes |= {"device": device, "workers": workers}
+        return _in_parts(model, sources, out, wishes, (on, cluster, processes), json)
     from segkit.engine.predicting.folder import PredictJob, find_pictures, run_job
     from segkit.engine.predicting.predictor import Sliding, load_segmenter
 
     window = Sliding(overlap, scale, batch) if sliding else None
-    pictures = find_pictures(sources, skip=out)
+    pictures = find_pictures(sources, skip=Path(out))
     segmenter = load_segmenter(
         model, fold=_fold(fold), device=device, tta=tta, threshold=_share(threshold)
     )
@@ -67,12 +88,73 @@ def command(
     promised = None
     if margins or asked:
         promised = _promises(model, segmenter, certificate, defer, sliding, asked)
-    job = PredictJob(out, batch, overlays, probabilities, window, workers, promised)
+    drawn = overlays is not False
+    job = PredictJob(Path(out), batch, drawn, probabilities, window, workers, promised)
     with _console.progress("predicting", len(pictures), "pictures") as ticker:
         done = list(_counted(run_job(segmenter, pictures, job), ticker))
     if promised is not None and promised.warning:
         _console.warn(promised.warning)
     return _tell(model, done, job, json)
+
+
+def _in_parts(
+    model: Path,
+    sources: list[str],
+    out: str,
+    wishes: dict[str, Any],
+    where: tuple[str, Path | None, int],
+    json: bool,
+) -> int:
+    """A mass of pictures: parts that are done are not repeated."""
+    from segkit.engine import register
+    from segkit.engine.predicting.mass import run_mass
+    from segkit.engine.predicting.parts import MassJob
+    from segkit.engine.predicting.storage import is_address
+
+    on, cluster, processes = where
+    settings = _ray(cluster) if on == "ray" else None
+    if on not in ("here", "ray"):
+        raise UsageError(f"predict does not go to '{on}'", "it knows here and ray")
+    known = register.is_name(model) or not Path(model).exists()
+    job = MassJob(
+        str(model) if known else str(Path(model).absolute()),
+        out if is_address(out) else str(Path(out).absolute()),
+        **wishes,
+    )
+    last: dict[str, Any] = {}
+    with _console.progress("predicting", unit="pictures") as ticker:
+        for event in run_mass(job, sources, settings, processes):
+            if event["event"] == "parts":
+                ticker.total(event["of"])
+                ticker.advance(event["done"])
+            elif event["event"] == "part":
+                ticker.advance(event["n"])
+            last = event
+    return _tell_parts(last, json)
+
+
+def _ray(cluster: Path | None) -> dict[str, Any]:
+    from segkit.engine.launching import watching
+
+    settings, said = watching.cluster("ray", cluster)
+    if said:
+        _console.note(said)
+    return settings
+
+
+def _tell_parts(last: dict[str, Any], json: bool) -> int:
+    if json:
+        _console.emit_json({key: value for key, value in last.items() if key != "event"})
+    else:
+        now = last["this_time"]
+        speed = f", {now['per_second']} a second" if now["per_second"] else ""
+        new = f"{now['n']} of them now, in {now['seconds']} s{speed}"
+        _console.note(f"{last['n']} pictures predicted into {last['out']} ({new})")
+    if not last["skipped"]:
+        return 0
+    raise SegkitError(
+        f"{last['skipped']} pictures could not be read", f"see {last['out']}/skipped.csv"
+    )
 
 
 def _promises(

@@ -7,7 +7,7 @@ import glob
 import io
 import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
@@ -21,7 +21,7 @@ from segkit import paths
 from segkit.data.geometry import Geometry
 from segkit.data.images import read_image
 from segkit.engine.certificate import Band
-from segkit.engine.predicting import outputs, promises, tta
+from segkit.engine.predicting import outputs, promises, rle, tta
 from segkit.engine.predicting.masks import masks_from
 from segkit.engine.predicting.opening import open_picture, restore
 from segkit.engine.predicting.sliding import Sliding, as_numpy, slide
@@ -49,6 +49,7 @@ class PredictJob:
     sliding: Sliding | None = None
     workers: int = 2
     promises: promises.Promises | None = None  # what a certificate says
+    as_rle: bool = False  # masks as run lengths in the rows, and not as files
 
     @property
     def doubts(self) -> bool:
@@ -135,31 +136,39 @@ def _natural(path: Path) -> list[int | str]:
 
 
 def _named(found: dict[Path, str]) -> list[Picture]:
+    names = named(list(found.values()))
+    return [Picture(path, name) for path, name in zip(found, names, strict=True)]
+
+
+def named(names: Sequence[str]) -> list[str]:
     """Results lose the suffix; where two would share a name, they keep it, then get a number."""
-    stems = [str(Path(name).with_suffix("")) for name in found.values()]
-    taken: set[str] = set()
-    pictures = []
-    for (path, name), stem in zip(found.items(), stems, strict=True):
-        wanted = stem if stems.count(stem) == 1 else name.replace(".", "_")
+    stems = [str(Path(name).with_suffix("")) for name in names]
+    often = Counter(stems)
+    taken: dict[str, None] = {}
+    for name, stem in zip(names, stems, strict=True):
+        wanted = stem if often[stem] == 1 else name.replace(".", "_")
         unique, number = wanted, 2
         while unique in taken:
             unique, number = f"{wanted}-{number}", number + 1
-        taken.add(unique)
-        pictures.append(Picture(path, unique))
-    return pictures
+        taken[unique] = None
+    return list(taken)
+
+
+def predict_each(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[Done]:
+    """Predict and write every picture, without a table over them."""
+    with ThreadPoolExecutor(job.workers) as readers, ThreadPoolExecutor(job.workers) as writers:
+        loaded = _ahead(readers, lambda one: _load(one, segmenter, job), pictures, job.workers + 1)
+        predicted = _predicted(segmenter, loaded, job)
+        yield from _ahead(writers, _finisher(segmenter, job), predicted, job.workers)
 
 
 def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[Done]:
     """Predict and write every picture; broken ones are yielded with their reason."""
     finished: list[Done] = []
     skipped: list[Done] = []
-    with ThreadPoolExecutor(job.workers) as readers, ThreadPoolExecutor(job.workers) as writers:
-        loaded = _ahead(readers, lambda one: _load(one, segmenter, job), pictures, job.workers + 1)
-        predicted = _predicted(segmenter, loaded, job)
-        finish = _finisher(segmenter, job)
-        for done in _ahead(writers, finish, predicted, job.workers):
-            (skipped if done.error else finished).append(done)
-            yield done
+    for done in predict_each(segmenter, pictures, job):
+        (skipped if done.error else finished).append(done)
+        yield done
     _conclude(finished, job)
     table = [{"file": str(one.picture.path), "reason": one.error} for one in skipped]
     if table:
@@ -308,7 +317,8 @@ def _save(
 ) -> tuple[dict[str, Any], ...]:
     name = loaded.picture.name
     file = job.out / "masks" / f"{name}.png"
-    outputs.write_mask(file, mask, len(classes))
+    if not job.as_rle:
+        outputs.write_mask(file, mask, len(classes))
     if job.probabilities:
         outputs.write_probabilities(job.out / "probabilities" / name, probability, classes)
     if job.overlays:
@@ -324,6 +334,9 @@ def _save(
         "ms": ms,
     }
     rows = [{**common, **row} for row in outputs.figures(mask, probability, classes)]
+    if job.as_rle:
+        for index, row in enumerate(rows, start=1):
+            row["rle"] = rle.encode(mask == index)
     for row, band in zip(rows, bands, strict=False):  # none without a certificate
         row.update(promises.areas(band))
     return tuple(rows)
