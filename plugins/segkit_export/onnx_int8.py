@@ -12,6 +12,7 @@ from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantTy
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 from segkit.engine.exporting.subject import Subject
+from segkit_export.onnx_compact import compact
 
 KINDS = ["Conv", "ConvTranspose", "MatMul", "Gemm"]
 
@@ -45,4 +46,4 @@ def quantise(model: onnx.ModelProto, subject: Subject) -> onnx.ModelProto:
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
         )
-        return onnx.load(small)
+        return compact(onnx.load(small))
