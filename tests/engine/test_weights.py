@@ -13,6 +13,7 @@ from torch import Tensor
 import segkit
 from segkit import cli
 from segkit.engine import starting, weights
+from segkit.engine.checkpoints import read_checkpoint
 from segkit.engine.runs import open_run
 from segkit.errors import SegkitError, UsageError
 from segkit_qtseg.layout import LAYOUTS
@@ -59,10 +60,10 @@ def test_round_trip_is_bit_identical(
     assignments = ("model.heads=4",)
     weights.import_weights("qtseg", tmp_path / "a.pt", tmp_path / "run", assignments=assignments)
     file = weights.export_weights(tmp_path / "run", tmp_path / f"b{suffix}")
-    assert same(weights.read_checkpoint(file), before)
+    assert same(read_checkpoint(file), before)
     weights.import_weights("qtseg", file, tmp_path / "again", assignments=assignments)
     again = weights.export_weights(tmp_path / "again", tmp_path / f"c{suffix}")
-    assert same(weights.read_checkpoint(again), before)
+    assert same(read_checkpoint(again), before)
 
 
 def test_run_predicts_as_the_original(checkpoint: Path, tmp_path: Path) -> None:
@@ -138,13 +139,13 @@ def test_positions_must_be_in_the_file(tmp_path: Path) -> None:
 def test_training_checkpoint_with_numpy_scalars(tmp_path: Path) -> None:
     content = {"epoch": 3, "best_dice": np.float64(0.9), "state_dict_model": original()}
     torch.save(content, tmp_path / "weight_last.pt")
-    assert same(weights.read_checkpoint(tmp_path / "weight_last.pt"), original())
+    assert same(read_checkpoint(tmp_path / "weight_last.pt"), original())
 
 
 def test_code_in_a_checkpoint_is_not_run(tmp_path: Path) -> None:
     torch.save({"model": segkit.create("unet")}, tmp_path / "a.pt")
-    with pytest.raises(SegkitError, match="weights only"):
-        weights.read_checkpoint(tmp_path / "a.pt")
+    with pytest.raises(SegkitError, match="not weights alone"):
+        read_checkpoint(tmp_path / "a.pt")
 
 
 def test_another_networks_file_is_refused(tmp_path: Path) -> None:
@@ -167,7 +168,10 @@ def test_wrong_names_are_usage_errors(
     assert run_cli("weights", "import", "qtseg", tmp_path / "none.pt", *out) == 2
     assert run_cli("weights", "import", "qtseg", checkpoint, *out, "--layout", "orginal") == 2
     assert "did you mean 'original'" in capsys.readouterr().err
-    assert run_cli("weights", "import", "unet", checkpoint, *out) == 2
+    assert run_cli("weights", "import", "unet", checkpoint, *out) == 1
+    assert "no checkpoint of unet" in capsys.readouterr().err
+    assert run_cli("weights", "import", "unet", checkpoint, *out, "--layout", "original") == 2
+    assert "no released layout of unet is known" in capsys.readouterr().err
 
 
 # --- the encoder alone ---
@@ -199,7 +203,7 @@ def test_yolo_names(tmp_path: Path) -> None:
     done = weights.import_weights("qtseg", tmp_path / "yolo.pt", tmp_path / "enc")
     assert (done.report.layout, done.report.ignored) == ("yolov8", 1)
     assert done.settings == {"width": 4, "encoder_bn_eps": 1e-3}
-    assert same(weights.read_checkpoint(done.path), bare)
+    assert same(read_checkpoint(done.path), bare)
 
 
 def test_incomplete_encoder_is_refused(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ ATTUNET = Architecture(
     published=Published(34.87, 66.63, AT_256, "benchmark papers' tables", MACS_AND_NORMS),
     multiple=16,
     params=34_878_573,
+    weights="segkit_baselines.attunet.released:LAYOUT",
     recipes=LIGHT,
     cards={"attunet-fives": "segkit_baselines.attunet:card_fives.toml"},
     notes=("the same-resolution gate of the benchmark papers, not the paper's 3-D strided one",),

@@ -45,7 +45,9 @@ _CMUNEXT_PAPER = Paper(
 )
 
 
-def _cmunext(name: str, config: type, params: int, published: Published, size: str) -> Architecture:
+def _cmunext(
+    name: str, config: type, params: int, published: Published, size: str, depths: str
+) -> Architecture:
     return Architecture(
         name=name,
         summary=f"Large depthwise kernels and a skip fusion, {size} form.",
@@ -55,6 +57,7 @@ def _cmunext(name: str, config: type, params: int, published: Published, size: s
         published=published,
         multiple=16,
         params=params,
+        weights=f"segkit_baselines.cmunext.released:{depths}",
         recipes={"paper": "segkit_baselines.cmunext:paper.toml", **LIGHT},
     )
 
@@ -65,10 +68,11 @@ CMUNEXT = _cmunext(
     3_149_185,
     Published(3.14, 7.41, AT_256, "the paper", MACS + ", and norms are counted in"),
     "the base",
+    "BASE",
 )
 
 
-CMUNEXT_S = _cmunext("cmunext_s", CMUNeXtSConfig, 417_505, Published(), "the small")
+CMUNEXT_S = _cmunext("cmunext_s", CMUNeXtSConfig, 417_505, Published(), "the small", "SMALL")
 
 
-CMUNEXT_L = _cmunext("cmunext_l", CMUNeXtLConfig, 8_286_721, Published(), "the large")
+CMUNEXT_L = _cmunext("cmunext_l", CMUNeXtLConfig, 8_286_721, Published(), "the large", "LARGE")

@@ -30,6 +30,7 @@ EGEUNET = Architecture(
     ),
     published=Published(0.053, 0.072, AT_256, "the paper", MACS),
     params=53_374,
+    weights="segkit_baselines.egeunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.egeunet:paper.toml", **LIGHT},
     cards={"egeunet-isic2016": "segkit_baselines.egeunet:card_isic2016.toml"},
 )

@@ -50,6 +50,7 @@ ARCHITECTURE = Architecture(
     params=33_692_576,
     no_decay=("table",),
     starts={"resnet34": "segkit_baselines.h2former:FROM_RESNET"},
+    weights="segkit_baselines.h2former.released:LAYOUT",
     recipes={
         "paper": "segkit_baselines.h2former:paper.toml",
         **LIGHT,

@@ -32,6 +32,7 @@ ARCHITECTURE = Architecture(
     ),
     published=Published(8.97, 0.742, AT_256, "the paper", MACS),
     params=8_972_623,
+    weights="segkit_baselines.hvmunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.hvmunet:paper.toml", **LIGHT},
     notes=(
         "dead as released, kept for the count, without gradient: the tensor of a frequency filter "

@@ -31,5 +31,6 @@ ARCHITECTURE = Architecture(
     ),
     published=Published(),
     params=2_321_393,
+    weights="segkit_baselines.lgmsnet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.lgmsnet:paper.toml", **LIGHT},
 )

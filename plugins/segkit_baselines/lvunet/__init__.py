@@ -48,6 +48,7 @@ ARCHITECTURE = Architecture(
     multiple=128,
     min_train_size=256,
     params=934_545,
+    weights="segkit_baselines.lvunet.released:LAYOUTS",
     recipes={"paper": "segkit_baselines.lvunet:paper.toml", **LIGHT},
     notes=(
         "published runs start from ImageNet weights of MobileNetV3-Large; from scratch is another "

@@ -30,6 +30,7 @@ MALUNET = Architecture(
     ),
     published=Published(0.177, 0.083, AT_256, "the paper, from its ratios to U-Net", MACS),
     params=177_943,
+    weights="segkit_baselines.malunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.malunet:paper.toml", **LIGHT},
     cards={"malunet-isic2016": "segkit_baselines.malunet:card_isic2016.toml"},
 )

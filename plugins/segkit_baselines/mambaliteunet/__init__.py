@@ -39,6 +39,7 @@ ARCHITECTURE = Architecture(
         "the released network has 0.911 M: the published size is that of another one",
     ),
     params=910_627,
+    weights="segkit_baselines.mambaliteunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.mambaliteunet:paper.toml", **LIGHT},
     notes=(
         "dead as released, kept for the count: a weight and a bias of the last convolution of "

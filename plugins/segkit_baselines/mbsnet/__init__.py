@@ -39,6 +39,7 @@ ARCHITECTURE = Architecture(
     ),
     multiple=16,
     params=3_977_361,
+    weights="segkit_baselines.mbsnet.released:LAYOUT",
     recipes=dict(LIGHT),
     notes=("only the network is released, not its training: there is no recipe of the paper",),
 )

@@ -32,6 +32,7 @@ ARCHITECTURE = Architecture(
         "https://github.com/wurenkai/MHorUNet",
     ),
     params=4_962_159,
+    weights="segkit_baselines.mhorunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.mhorunet:paper.toml", **LIGHT},
     cards={"mhorunet-isic2016": "segkit_baselines.mhorunet:card_isic2016.toml"},
     notes=("the filters are resized to the picture's frequencies, corners aligned",),

@@ -41,6 +41,7 @@ ARCHITECTURE = Architecture(
     ),
     size=(224, 224),
     params=42_462_017,
+    weights="segkit_baselines.missformer.released:LAYOUT",
     recipes={
         "paper": "segkit_baselines.missformer:paper.toml",
         **LIGHT,

@@ -63,6 +63,7 @@ def _mkunet(name: str, config: type, params: int, published: Published, size: st
         paper=_MKUNET_PAPER,
         published=published,
         params=params,
+        weights="segkit_baselines.mkunet.released:LAYOUT",
         recipes=LIGHT,
     )
 

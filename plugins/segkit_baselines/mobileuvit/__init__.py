@@ -48,6 +48,7 @@ def _form(name: str, config: type, params: int, published: Published, form: str)
         published=published,
         multiple=16,
         params=params,
+        weights="segkit_baselines.mobileuvit.released:LAYOUT",
         recipes={"paper": "segkit_baselines.mobileuvit:paper.toml", **LIGHT},
         notes=("attention over the whole grid of an eighth: it costs the square of the area",),
     )

@@ -36,6 +36,7 @@ ARCHITECTURE = Architecture(
     size=(512, 512),
     multiple=1,
     params=46_706_113,
+    weights="segkit_baselines.pspnet.released:LAYOUT",
     recipes={
         "paper": "segkit_baselines.pspnet:paper.toml",
         **LIGHT,

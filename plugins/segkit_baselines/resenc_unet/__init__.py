@@ -37,6 +37,7 @@ RESENC_UNET = Architecture(
     multiple=64,
     min_train_size=128,
     params=105_915_878,
+    weights="segkit_baselines.resenc_unet.released:LAYOUT",
     recipes={"nnunet": "segkit_baselines.resenc_unet:nnunet.toml", **LIGHT},
     notes=("no 2-D parameter count was published; stages follow nnU-Net's rule for 256x256",),
 )

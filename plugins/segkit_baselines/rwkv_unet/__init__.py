@@ -58,6 +58,7 @@ def _form(name: str, config: type, params: int, form: str) -> Architecture:
         multiple=16,
         params=params,
         no_decay=("decay", "first", "mu_k", "mu_v", "mu_r"),
+        weights="segkit_baselines.rwkv_unet.released:LAYOUT",
         recipes={
             "paper": "segkit_baselines.rwkv_unet:paper.toml",
             **LIGHT,

@@ -46,6 +46,7 @@ SEGFORMER_B0 = Architecture(
     paper=_SEGFORMER_PAPER,
     published=Published(3.8, 8.4, "3x512x512", "the paper", _SEGFORMER_NOTE),
     params=3_714_401,
+    weights="segkit_baselines.segformer.released:LAYOUTS",
     recipes=LIGHT,
     notes=("pretrained weights matter most for this network; here it starts from scratch",),
 )
@@ -59,6 +60,7 @@ SEGFORMER_B1 = Architecture(
     paper=_SEGFORMER_PAPER,
     published=Published(13.7, 15.9, "3x512x512", "the paper", _SEGFORMER_NOTE),
     params=13_677_505,
+    weights="segkit_baselines.segformer.released:LAYOUTS",
     recipes=LIGHT,
     notes=("pretrained weights matter most for this network; here it starts from scratch",),
 )

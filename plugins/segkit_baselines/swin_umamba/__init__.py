@@ -37,6 +37,7 @@ ARCHITECTURE = Architecture(
     published=Published(),
     params=59_885_620,
     starts={"vmamba_t": "segkit_baselines.swin_umamba:FROM_VMAMBA"},
+    weights="segkit_baselines.swin_umamba.released:LAYOUT",
     recipes={
         "paper": "segkit_baselines.swin_umamba:paper.toml",
         **LIGHT,

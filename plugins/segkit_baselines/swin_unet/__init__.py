@@ -72,6 +72,7 @@ ARCHITECTURE = Architecture(
     params=27_168_132,
     no_decay=("table",),
     starts={"swin_t": "segkit_baselines.swin_unet:FROM_SWIN"},
+    weights="segkit_baselines.swin_unet.released:LAYOUT",
     recipes={
         "paper": "segkit_baselines.swin_unet:paper.toml",
         "light": "segkit_baselines.swin_unet:light.toml",

@@ -42,5 +42,6 @@ TINYUNET = Architecture(
     ),
     multiple=16,
     params=481_105,
+    weights="segkit_baselines.tinyunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.tinyunet:paper.toml", **LIGHT},
 )

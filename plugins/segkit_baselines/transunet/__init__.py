@@ -44,6 +44,7 @@ ARCHITECTURE = Architecture(
     params=105_275_921,
     no_decay=("position",),
     starts={"r50_vit_b16_in21k": "segkit_baselines.transunet.released:from_arrays"},
+    weights="segkit_baselines.transunet.layout:LAYOUT",
     recipes={
         "paper": "segkit_baselines.transunet:paper.toml",
         **LIGHT,

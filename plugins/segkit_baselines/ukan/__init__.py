@@ -33,6 +33,7 @@ ARCHITECTURE = Architecture(
         6.35, 14.02, AT_256, "the paper", "the published 14.02 G could not be reproduced"
     ),
     params=6_356_689,
+    weights="segkit_baselines.ukan.released:LAYOUT",
     recipes={"paper": "segkit_baselines.ukan:paper.toml", **LIGHT},
     notes=(
         "the released class has wider defaults: widths=256,320,512 has 25,359,265 parameters",

@@ -36,5 +36,6 @@ ULITE = Architecture(
         "that table doubles a counter that also counts norms and upsampling",
     ),
     params=878_417,
+    weights="segkit_baselines.ulite.released:LAYOUT",
     recipes={"paper": "segkit_baselines.ulite:paper.toml", **LIGHT},
 )

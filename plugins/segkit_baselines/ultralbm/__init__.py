@@ -42,6 +42,7 @@ def _form(name: str, config: type, params: int, published: Published, form: str)
         ),
         published=published,
         params=params,
+        weights="segkit_baselines.ultralbm.released:LAYOUT",
         recipes={"paper": "segkit_baselines.ultralbm:paper.toml", **LIGHT},
         notes=(
             "the released second pass reverses the channels, not the pixels, so both passes run "

@@ -34,5 +34,6 @@ ULTRALIGHT_VMUNET = Architecture(
         0.049, 0.060, AT_256, "the paper", "the published figure leaves all arithmetic of Mamba out"
     ),
     params=49_457,
+    weights="segkit_baselines.ultralight_vmunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.ultralight_vmunet:paper.toml", **LIGHT},
 )

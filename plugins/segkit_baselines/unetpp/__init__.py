@@ -36,6 +36,7 @@ UNETPP = Architecture(
     published=Published(9.16, 25.99, "3x192x256", "DermoMamba's table", MACS_AND_NORMS),
     multiple=16,
     params=9_163_329,
+    weights="segkit_baselines.unetpp.released:LAYOUTS",
     recipes=LIGHT,
     cards={"unetpp-isic2016": "segkit_baselines.unetpp:card_isic2016.toml"},
 )

@@ -36,6 +36,7 @@ UNETPP_R34 = Architecture(
     paper=_UNETPP_PAPER,
     published=Published(26.90, 37.62, AT_256, "benchmark papers' tables", MACS_AND_NORMS),
     params=26_904_137,
+    weights="segkit_baselines.unetpp_r34.released:LAYOUT",
     recipes=LIGHT,
     starts={"resnet34": "segkit_baselines.unetpp_r34:FROM_RESNET"},
 )

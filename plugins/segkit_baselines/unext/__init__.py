@@ -41,6 +41,7 @@ UNEXT = Architecture(
     paper=_UNEXT_PAPER,
     published=Published(1.47, 0.57, AT_256, "the paper", MACS + ", and norms are counted in"),
     params=1_471_921,
+    weights="segkit_baselines.unext.released:LAYOUT",
     recipes={"paper": "segkit_baselines.unext:paper.toml", **LIGHT},
 )
 
@@ -52,5 +53,6 @@ UNEXT_S = Architecture(
     config=UNeXtSConfig,
     paper=_UNEXT_PAPER,
     params=253_561,
+    weights="segkit_baselines.unext.released:LAYOUT",
     recipes={"paper": "segkit_baselines.unext:paper.toml", **LIGHT},
 )

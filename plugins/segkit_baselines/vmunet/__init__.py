@@ -58,6 +58,7 @@ VMUNET = Architecture(
     ),
     params=27_427_561,
     starts={"vmamba_t": "segkit_baselines.vmunet:FROM_VMAMBA"},
+    weights="segkit_baselines.vmunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.vmunet:paper.toml", **LIGHT},
     notes=("published runs start from ImageNet weights; from scratch is another experiment",),
 )
@@ -71,5 +72,6 @@ VMUNET_FULL = Architecture(
     paper=_VMUNET_PAPER,
     params=44_273_833,
     starts={"vmamba_t": "segkit_baselines.vmunet:FROM_VMAMBA"},
+    weights="segkit_baselines.vmunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.vmunet:paper.toml", **LIGHT},
 )

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from segkit.api import Lazy, resolve
 from segkit.engine import pretrained, register
+from segkit.engine.checkpoints import State, read_checkpoint
 from segkit.engine.runs import open_run
-from segkit.engine.weights import State, read_checkpoint
 from segkit.errors import SegkitError, UsageError
 
 Renaming = Sequence[tuple[str, str]] | Callable[[State], State]

@@ -20,7 +20,10 @@ def import_(
     file: Annotated[Path, typer.Argument(help="A .pt, .pth or .safetensors file.")],
     out: Annotated[Path, typer.Option(help="The run folder to write.")],
     layout: Annotated[
-        str | None, typer.Option(help="original, encoder, …; default: by the file's names.")
+        str | None, typer.Option(help="original, segkit, …; default: by the file's names.")
+    ] = None,
+    take: Annotated[
+        str | None, typer.Option(help="The set of weights, where the file holds several: ema, ….")
     ] = None,
     data: Annotated[
         str | None, typer.Option(help="The dataset it was trained on: sets the preprocessing.")
@@ -35,6 +38,9 @@ def import_(
 ) -> None:
     """Turn an original checkpoint into a segkit run, strictly and with a report.
 
+    Wrappers (state_dict, model, ema, …), prefixes (module., _orig_mod., …), a profiler's counters
+    and half precision are taken off and named. Nothing in the file is executed.
+
     A file of one part (an encoder) becomes a file to start training from:
     segkit train qtseg --set train.init=OUT/encoder.safetensors
 
@@ -47,6 +53,7 @@ def import_(
         file,
         out,
         layout=layout,
+        take=take,
         recipe=recipe,
         data=data,
         assignments=tuple(set_ or ()),
@@ -58,6 +65,8 @@ def import_(
                 "layout": done.report.layout,
                 "tensors": done.report.fitting,
                 "ignored": done.report.ignored,
+                "said": list(done.report.said),
+                "untold": list(done.report.untold),
                 "part": done.part,
                 "sha256": done.sha256,
             }
@@ -78,7 +87,7 @@ def import_(
 def export(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Annotated[Path, typer.Option(help="The file to write: .pth or .safetensors.")],
-    layout: Annotated[str, typer.Option(help="original, encoder, …")] = "original",
+    layout: Annotated[str, typer.Option(help="original, segkit (our names), …")] = "original",
     fold: Annotated[int, typer.Option(min=0, help="Which fold's best weights.")] = 0,
 ) -> None:
     """Write a run's weights under the names of the original program.

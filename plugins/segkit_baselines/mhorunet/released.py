@@ -1,0 +1,22 @@
+"""The released names of MHorUNet."""
+
+from __future__ import annotations
+
+from segkit.nn.renaming import Layout
+from segkit_baselines.renamings import BRIDGE, SKELETON, levels
+
+PLAIN = (("encoder1.0", "encoder.0"), ("encoder2.0", "encoder.1"), ("decoder5.0", "decoder.4"))
+LAYOUT = Layout(
+    *PLAIN,
+    *levels(
+        ("{j}.pwconv1", "{j}.mlp.0"),
+        ("{j}.pwconv2", "{j}.mlp.3"),
+        ("{j}.gnconv.dwconv", "{j}.gates.look"),
+        ("{j}.gnconv.pws.{k}", "{j}.gates.widen.{k}"),
+        ("{j}.gnconv", "{j}.gates"),
+    ),
+    ("encoder{i}", "encoder.{i-1}"),
+    ("decoder{i}", "decoder.{i-1}"),
+    *SKELETON,
+    *BRIDGE,
+)
