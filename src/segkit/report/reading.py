@@ -11,12 +11,14 @@ from typing import Any
 
 from segkit.data.splitting.protocols import followed
 from segkit.engine.evaluating import cases_csv
+from segkit.engine.evaluating.grids import Grid, percent_of_diagonal
 from segkit.engine.runfiles import read_table
 from segkit.engine.runs import FoldDir, Run, list_runs, open_run
 from segkit.errors import SegkitError
 from segkit.recipe import to_dict
 
 TEXT = frozenset(cases_csv.TEXT)
+PERCENT = "hd95_percent"  # of the diagonal: made here, where grids differ
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,17 @@ class Entry:
         }
 
     @property
+    def grid(self) -> Grid:
+        """The grid that the run was scored on."""
+        high, wide = self.summary.get("size") or self.run.recipe.data.size
+        return int(high), int(wide), str(self.summary.get("resize", self.run.recipe.data.resize))
+
+    @property
+    def pictures(self) -> int:
+        """How many test pictures it was scored on."""
+        return int(self.summary.get("n", len(self.cases)))
+
+    @property
     def metrics(self) -> dict[str, Any]:
         return self.summary.get("metrics", {})
 
@@ -86,9 +99,17 @@ class Entry:
         """The rows of every fold's cases.csv, figures as numbers."""
         return [row for fold in self.run.folds for row in read_cases(fold)]
 
+    @cached_property
+    def hd95_percent(self) -> Any:
+        """HD95 in per cent of the diagonal: comparable between grids."""
+        names = ("hd95", "height", "width")
+        known = self.cases and all(name in self.cases[0] for name in names)
+        columns = {name: [row[name] for row in self.cases] for name in names} if known else {}
+        return percent_of_diagonal(self.metrics.get("hd95") or {}, columns, self.grid)
+
     def score(self, metric: str) -> Score:
         """A metric of the summary by its full name, such as `dice_image`."""
-        found = self.metrics.get(metric)
+        found = self.hd95_percent if metric == PERCENT else self.metrics.get(metric)
         if found is None:
             return Score()
         if not isinstance(found, dict):

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from segkit.engine.evaluating.grids import grid_name
 from segkit.metrics.published import rows_on
 from segkit.metrics.statistics import LEVEL
 from segkit.recipe import differing_keys, to_dict
@@ -36,7 +37,7 @@ def result(entries: Sequence[Entry], table: Table, compared: Sequence[Ties]) -> 
         "columns": columns,
         "rows": rows,
         "caption": "Best first. 95 % intervals in brackets; the best figure of a column is bold.",
-        "notes": [_tie_note(group) for group in compared],
+        "notes": [tie_note(group) for group in compared],
         "published": _published(entries),
     }
 
@@ -99,7 +100,7 @@ def _badge(text: str, why: str, warn: bool = False) -> dict[str, Any]:
     return {"text": text, "why": why, "warn": warn}
 
 
-def _tie_note(group: Ties) -> str:
+def tie_note(group: Ties) -> str:
     if not group.pairs:
         return f"{group.data}: {group.note}"
     tied = [f"{pair.a} and {pair.b}" for pair in group.pairs if pair.p_holm >= LEVEL]
@@ -122,6 +123,7 @@ def notices(entries: Sequence[Entry]) -> list[str]:
             f"The checkpoint of {', '.join(on_test)} was chosen on the test part: the score is "
             "optimistic and not comparable with one that was chosen on a validation part."
         )
+    found += _of_grids(entries)
     unscored = [entry.label for entry in entries if not entry.metrics]
     if unscored:
         found.append(f"Not scored yet: {', '.join(unscored)}. Run: segkit evaluate RUN")
@@ -130,6 +132,18 @@ def notices(entries: Sequence[Entry]) -> list[str]:
         if "/" in state and not state.startswith("0/0"):
             found.append(f"{entry.label}: {state} folds are finished; the rest is still to come.")
     return found
+
+
+def _of_grids(entries: Sequence[Entry]) -> list[str]:
+    """Scores of different grids beside each other."""
+    grids = sorted({entry.grid for entry in entries if entry.metrics})
+    if len(grids) < 2:
+        return []
+    return [
+        f"These runs were scored at different sizes ({', '.join(map(grid_name, grids))}): pixels "
+        "of HD95 are not comparable and not ranked, per cent of the diagonal are; overlap moves a "
+        "little with the size. The same grid for all: segkit evaluate RUN --at original."
+    ]
 
 
 def matrix(entries: Sequence[Entry]) -> dict[str, Any] | None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from segkit import plugins
 from segkit.api import resolve
-from segkit.metrics.table import key
+from segkit.engine.evaluating.grids import grid_name
+from segkit.metrics.table import in_pixels, key
 from segkit.metrics.table import table as metric_table
-from segkit.report.reading import Entry, Score, number
+from segkit.report.reading import PERCENT, Entry, Score, number
 from segkit.report.ties import Ties
 
 
@@ -26,6 +29,7 @@ class Column:
     numeric: bool = True
     higher: bool | None = None  # which end is better; None: neither
     scale: float = 1.0
+    ranked: bool = True  # False: its figures are not comparable between the rows
     plain: str = ""  # a few words for a reader in a hurry
     value: Callable[[dict[str, Any]], float | None] | None = None  # of another distribution
 
@@ -64,6 +68,13 @@ def others() -> list[Column]:
     ]
 
 
+ON_ANY_GRID = Column(
+    PERCENT,
+    "HD95 (% of the diagonal)",
+    "HD95 as a share of the diagonal: comparable between sizes.",
+    2,
+    higher=False,
+)
 COSTS = (
     Column("params", "Params (M)", "Parameters in millions.", 3, higher=False, scale=1e-6),
     Column("flops", "GFLOPs", "2 × MACs + scan, one picture.", 3, higher=False, scale=1e-9),
@@ -102,16 +113,13 @@ class Table:
 def build_table(entries: Sequence[Entry], compared: Sequence[Ties]) -> Table:
     """All runs, best first; columns that say the same of every run are left out."""
     ordered = sorted(entries, key=_rank)
-    letters = {label: text for group in compared for label, text in group.letters.items()}
-    shown = [
-        column
-        for column in (*scores(), *COSTS, *others())
-        if any(_known(e, column) for e in ordered)
-    ]
+    letters = _letters(ordered, compared)
+    shown = [column for column in _columns(ordered) if any(_known(e, column) for e in ordered)]
     best = {column.key: _best(ordered, column) for column in shown}
     rows = []
     for entry in ordered:
         row = [Cell(entry.label, head=True), Cell(entry.architecture), Cell(entry.data)]
+        row.append(Cell(grid_name(entry.grid)))
         row += [_figure(entry, column, best[column.key]) for column in shown]
         row += [Cell(letters.get(entry.label, "")), _selection(entry), Cell(_count(entry))]
         rows.append(row)
@@ -119,13 +127,45 @@ def build_table(entries: Sequence[Entry], compared: Sequence[Ties]) -> Table:
         Column("run", "Run", "The folder of the run.", numeric=False),
         Column("architecture", "Network", "The architecture.", numeric=False),
         Column("data", "Data", "The dataset.", numeric=False),
+        Column("size", "Size", "The grid that was scored, height × width.", numeric=False),
         *shown,
-        Column("ties", "Ties", "Runs that share a letter cannot be told apart.", numeric=False),
+        Column(
+            "ties",
+            "Ties",
+            "Runs that share a letter cannot be told apart; in brackets on how many shared "
+            "pictures they were compared, where these are not all.",
+            numeric=False,
+        ),
         Column("selection", "Chosen on", "The part that chose the checkpoint.", numeric=False),
         Column("n", "Pictures", "Test pictures.", numeric=False),
     ]
     table = Table(columns, rows, ordered)
     return table if any(letters.get(entry.label) for entry in ordered) else table.without("ties")
+
+
+def _columns(entries: Sequence[Entry]) -> list[Column]:
+    """Scores and costs; where runs lie on different grids, pixels rank nothing."""
+    columns = [*scores(), *COSTS, *others()]
+    if len({entry.grid for entry in entries}) == 1:
+        return columns
+    found: list[Column] = []
+    for column in columns:
+        pixels = in_pixels(column.key)
+        found.append(replace(column, higher=None, ranked=False) if pixels else column)
+        found += [ON_ANY_GRID] if column.key == "hd95" else []
+    return found
+
+
+def _letters(entries: Sequence[Entry], compared: Sequence[Ties]) -> dict[str, str]:
+    """The tie groups of each run; with the number of pictures, where it is not the run's own."""
+    groups = {label: group for group in compared for label in group.letters}
+    found = {}
+    for entry in entries:
+        group = groups.get(entry.label)
+        if group is not None:
+            few = group.shared != entry.pictures
+            found[entry.label] = group.letters[entry.label] + f" ({group.shared})" * few
+    return found
 
 
 def _rank(entry: Entry) -> tuple[str, float]:
@@ -159,7 +199,8 @@ def _figure(entry: Entry, column: Column, best: float) -> Cell:
     if not score.known:
         return Cell("–", numeric=True)
     text = f"{score.mean:.{column.digits}f}"
-    return Cell(text, score.mean, interval(score, column.digits), score.mean == best, numeric=True)
+    value = score.mean if column.ranked else None  # without a value it cannot be sorted by
+    return Cell(text, value, interval(score, column.digits), score.mean == best, numeric=True)
 
 
 def interval(score: Score, digits: int) -> str:
@@ -175,7 +216,7 @@ def _selection(entry: Entry) -> Cell:
 
 
 def _count(entry: Entry) -> str:
-    return str(entry.summary.get("n", len(entry.cases) or "–"))
+    return str(entry.pictures or "–")
 
 
 def as_markdown(table: Table) -> str:
@@ -237,6 +278,34 @@ def as_latex(table: Table) -> str:
 def _latex(cell: Cell) -> str:
     text = cell.text.translate(LATEX)
     return rf"{text} {{\scriptsize {cell.interval}}}" if cell.interval else text
+
+
+def as_csv(table: Table) -> str:
+    """The table for a spreadsheet: plain numbers, the ends of intervals in their own columns."""
+    lines = [_csv_header(table.columns)]
+    for row, entry in zip(table.rows, table.entries, strict=True):
+        pairs = zip(table.columns, row, strict=True)
+        lines.append([text for column, cell in pairs for text in _csv_cells(entry, column, cell)])
+    sink = io.StringIO()
+    csv.writer(sink, lineterminator="\n").writerows(lines)
+    return sink.getvalue()
+
+
+def _csv_header(columns: Sequence[Column]) -> list[str]:
+    ends = {c.key: [c.key, f"{c.key}_low", f"{c.key}_high"] for c in columns if _has_ends(c)}
+    return [name for column in columns for name in ends.get(column.key, [column.key])]
+
+
+def _has_ends(column: Column) -> bool:
+    return column.numeric and column.key not in {cost.key for cost in COSTS}
+
+
+def _csv_cells(entry: Entry, column: Column, cell: Cell) -> list[str]:
+    if not column.numeric:
+        return [cell.text]
+    score = value_of(entry, column)
+    values = (score.mean, score.low, score.high) if _has_ends(column) else (score.mean,)
+    return [f"{value:.{column.digits + 2}f}" if math.isfinite(value) else "" for value in values]
 
 
 def as_plain(value: Any, digits: int = 4) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,9 @@ from segkit.cli import _console
 def command(
     table: Annotated[
         str | None,
-        typer.Argument(help="A CSV or Markdown file, or a shipped table (see --list)."),
+        typer.Argument(
+            help="A CSV, Markdown or LaTeX file, a shipped table (see --list), or - for a pipe."
+        ),
     ] = None,
     claims: Annotated[
         Path | None,
@@ -31,6 +34,8 @@ def command(
     """Arithmetic check of a published results table: which rows are pooled, what is impossible.
 
     Example: segkit audit qtseg
+
+    A table may be piped in: segkit report runs --format md | segkit audit
     """
     from segkit.errors import UsageError
     from segkit.metrics.auditing import audit
@@ -38,15 +43,31 @@ def command(
     if list_:
         _list(json)
         return 0
-    if table is None:
+    if table is None and sys.stdin.isatty():
         raise UsageError("no table was named", None, "See: segkit audit --list")
-    made = audit.audit(audit.locate(table), claims, columns)
+    if table in (None, "-"):
+        made = audit.audit_text(_piped(), claims, columns, "what was piped in")
+    else:
+        made = audit.audit(audit.locate(str(table)), claims, columns)
     if json:
         _console.emit_json(made)
     else:
-        _show(made, table)
+        _show(made, table or "-")
     findings = [*made["table"], *(text for row in made["rows"] for text in row["findings"])]
     return 1 if strict and findings else 0
+
+
+def _piped() -> str:
+    """The text on standard input."""
+    from segkit.errors import UsageError
+
+    try:
+        text = sys.stdin.read()
+    except UnicodeDecodeError as error:
+        raise UsageError("what was piped in cannot be read", "it is not UTF-8 text") from error
+    if not text.strip():
+        raise UsageError("no table was named, and nothing was piped in", None, "Try: --list")
+    return text
 
 
 def _list(json: bool) -> None:
@@ -68,9 +89,14 @@ def _show(made: dict[str, Any], name: str) -> None:
         _console.say(f"{about.get('title', name)} ({about['source']})")
     if about.get("selection") == "test":
         _console.say("selection: test (the checkpoint was chosen on the reported part)")
-    rows = [[row["name"], row["data"], row["verdict"], _spread(row)] for row in made["rows"]]
+    rows = [
+        [row["name"], row["data"], ", ".join(row["columns"]), row["verdict"], _spread(row)]
+        for row in made["rows"]
+    ]
     _console.table(
-        ["row", "data", "verdict", "implied sd of Dice"], rows, right=("implied sd of Dice",)
+        ["row", "data", "figures", "verdict", "implied sd of Dice"],
+        rows,
+        right=("implied sd of Dice",),
     )
     findings = [
         f"{row['name']}{' on ' + row['data'] if row['data'] else ''}: {text}"

@@ -11,7 +11,7 @@ from segkit import paths
 from segkit.cli import _console
 from segkit.errors import UsageError
 
-COLUMNS = ("dice_image", "iou_image", "dice_pooled", "hd95 px", "at")
+COLUMNS = ("dice_image", "iou_image", "dice_pooled", "hd95 px", "hd95 % of diagonal", "size")
 
 
 def command(
@@ -45,6 +45,8 @@ def _show(made: dict[str, Any]) -> None:
             title=f"Runs on {made['data']}",
             right=(*COLUMNS, "n", "folds"),
         )
+        if not made["one_grid"]:
+            _console.note("Scored at different sizes: compare hd95 in per cent of the diagonal.")
     else:
         _console.note(f"No scored run on {made['data']} here.")
     if made["published"]:
@@ -70,7 +72,8 @@ def _run_row(row: dict[str, Any]) -> list[Any]:
         f"{100 * metrics['iou_image']['mean']:.2f}",
         f"{100 * metrics['dice_pooled']['mean']:.2f}",
         f"{metrics['hd95']['mean']:.2f}",
-        "x".join(map(str, row["size"])),
+        "" if metrics["hd95_percent"] is None else f"{metrics['hd95_percent']['mean']:.2f}",
+        "x".join(map(str, row["size"])) + (" letterbox" if row["resize"] == "letterbox" else ""),
         row["n"],
         row["folds"],
         f"{row['trained_on']}{' (zero-shot)' if row['zero_shot'] else ''}",

@@ -18,6 +18,7 @@ class Format(StrEnum):
     html = "html"
     md = "md"
     latex = "latex"
+    csv = "csv"
 
 
 def command(
@@ -26,7 +27,7 @@ def command(
         Path | None, typer.Option(help="A file or a folder (default: the run, else report.html).")
     ] = None,
     format_: Annotated[
-        Format, typer.Option("--format", help="html page, md or latex table.")
+        Format, typer.Option("--format", help="html page; md, latex or csv table.")
     ] = Format.html,
     latex: Annotated[bool, typer.Option("--latex", help="The same as --format latex.")] = False,
     cost: Annotated[bool, typer.Option(help="Count parameters and FLOPs.")] = True,
@@ -36,8 +37,8 @@ def command(
 
     Example: segkit report runs/unet-isic2017 runs/qtseg-isic2017 --out report.html
 
-    The page opens from disk, needs no network and prints. --format md or --latex prints the table
-    for a README or a paper (or writes it with --out).
+    The page opens from disk, needs no network and prints. --format md, latex or csv prints the
+    table for a README, a paper or a spreadsheet (or writes it with --out).
     """
     from segkit.report.reading import expand
 
@@ -70,7 +71,7 @@ def _text(folders: list[Path], out: Path | None, kind: Format, cost: bool) -> No
         typer.echo(text, nl=False)
         return
     if out.is_dir():
-        out = out / ("report.tex" if kind is Format.latex else "report.md")
+        out = out / f"report.{'tex' if kind is Format.latex else kind.value}"
     elif out.suffix.lower() in (".html", ".htm"):
         raise UsageError(f"--out is {out}", f"the format is {kind.value}")
     _console.say(str(paths.write_text(out, text)))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from segkit import paths
 from segkit.data.sources import dataset
 from segkit.engine.evaluating.cases_csv import read_cases, read_run_cases
+from segkit.engine.evaluating.grids import percent_of_diagonal
 from segkit.engine.evaluating.summary import METHODS
 from segkit.engine.runs import Run, list_runs, open_run
 from segkit.errors import SegkitError, UsageError
@@ -204,24 +205,34 @@ def leaderboard(data: str, root: Path | str) -> dict[str, Any]:
         except SegkitError as error:  # one bad file must not hide the others
             broken.append({"run": str(run.path), "reason": error.as_text()})
     rows.sort(key=lambda row: -(row["metrics"]["dice_image"]["mean"] or 0.0))
+    grids = {(*row["size"], row["resize"], row["at"]) for row in rows}
     published = [row.as_dict() for row in rows_on(data)]
     if not rows and not published and not broken:
         dataset(data)  # a name that nobody knows is answered with the nearest
-    return {"data": data, "runs": rows, "published": published, "broken": broken}
+    found = {"data": data, "runs": rows, "published": published, "broken": broken}
+    return {**found, "one_grid": len(grids) <= 1}
 
 
 def _board_rows(run: Run, data: str) -> list[dict[str, Any]]:
     """The run's own scores on the dataset, or its zero-shot scores."""
     found = []
     if run.card.get("name") == data and run.summary is not None:
-        found.append(_board_row(run, run.summary))
+        found.append(_board_row(run, run.summary, lambda: read_run_cases(run.folds)))
     zero_shot = run.path / "evaluations" / f"{data}.json"
     if zero_shot.is_file():
-        found.append(_board_row(run, paths.read_json(zero_shot)))
+        beside = zero_shot.with_name(f"{data}-cases.csv")
+        found.append(_board_row(run, paths.read_json(zero_shot), lambda: read_cases(beside)))
     return found
 
 
-def _board_row(run: Run, made: dict[str, Any]) -> dict[str, Any]:
+def _board_row(run: Run, made: dict[str, Any], cases: Callable[[], Columns]) -> dict[str, Any]:
+    found = {name: made["metrics"][name] for name in BOARD if name in made["metrics"]}
+    resize = str(made.get("resize", run.recipe.data.resize))
+    try:
+        grid = (*made["size"], resize)
+        found["hd95_percent"] = percent_of_diagonal(found.get("hd95", {}), cases(), grid)
+    except SegkitError:  # a run without its cases has its row all the same
+        found["hd95_percent"] = None
     return {
         "name": run.name,
         "run": str(run.path),
@@ -232,6 +243,8 @@ def _board_row(run: Run, made: dict[str, Any]) -> dict[str, Any]:
         "folds": len(made["folds"]),
         "n": made["n"],
         "size": made["size"],
+        "resize": resize,
+        "at": made.get("at", "prepared"),
         "selection": made["selection"],
-        "metrics": {name: made["metrics"][name] for name in BOARD if name in made["metrics"]},
+        "metrics": found,
     }

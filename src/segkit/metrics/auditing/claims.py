@@ -16,9 +16,9 @@ from segkit.metrics.auditing.tables import (
     Cell,
     Row,
     Table,
-    _number,
     grids_of,
     metric,
+    number,
     parse_table,
     read_text,
 )
@@ -45,11 +45,11 @@ class Claim:
 def read_claims(path: Path) -> list[Claim]:
     """Read a claims file."""
     text = read_text(path, "claims")
-    grid = grids_of(text)[0]
-    header = [cell.strip().lower() for cell in grid[0]] if grid else []
+    grids = grids_of(text)
+    header = [cell.strip().lower() for cell in grids[0].header] if grids else []
     if "metric" not in header:
         return _from_table(parse_table(text, None, str(path)))
-    rows = [dict(zip(header, row, strict=False)) for row in grid[1:]]
+    rows = [dict(zip(header, row, strict=False)) for row in grids[0].rows]
     return [_claim(row, path) for row in rows]
 
 
@@ -57,9 +57,9 @@ def _from_table(table: Table) -> list[Claim]:
     claims = []
     for row in table.rows:
         for name, cell in row.cells.items():
-            number = _number(cell.text)
-            if number is not None:
-                claims.append(Claim(row.name, row.data, name, "value", *number))
+            found = number(cell.text)
+            if found is not None:
+                claims.append(Claim(row.name, row.data, name, "value", *found))
     return claims
 
 
@@ -71,8 +71,8 @@ def _claim(row: dict[str, str], path: Path) -> Claim:
     kind = row.get("kind") or "value"
     if kind not in KINDS:
         raise unknown("kind of claim", kind, KINDS)
-    value = _number(row.get("value") or "")
-    p = _number(row.get("p") or "")
+    value = number(row.get("value") or "")
+    p = number(row.get("p") or "")
     return Claim(
         name,
         row.get("data") or row.get("dataset") or "",

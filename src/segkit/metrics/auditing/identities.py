@@ -13,6 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
 
+from segkit.metrics.auditing import spread as spreads
+from segkit.metrics.auditing.headers import IMAGE, POOLED
 from segkit.metrics.auditing.tables import Cell, Row
 
 EPSILON = 1e-9
@@ -21,6 +23,7 @@ UNEVEN = 0.5  # ... and above this one larger than folds of pooled figures show
 SLACK = 3.0  # roundings by which the implied prevalence may be off: pooled over folds is not exact
 FOLDS = 0.007  # how far below 2PR / (P + R) the mean over folds of pooled Dice may lie
 BLUR = 0.0005  # rounding above which an equality says nothing
+FEW = 8  # pictures below which means over images may be as even as pooled figures
 WIDE = 0.05  # spread over images above which precision and recall differ visibly
 Interval = tuple[float, float]
 
@@ -49,7 +52,7 @@ def harmonic(precision: float, recall: float) -> float:
 
 def judge(row: Row) -> Judged:
     """Check every identity that the row's figures allow."""
-    findings = [*_range(row), *_bounds(row)]
+    findings = [*_range(row), *_bounds(row)] or spreads.find(row)
     impossible = bool(findings)
     verdict, spread = _aggregation(row)
     extra = [] if impossible else _contradictions(row, verdict, spread)
@@ -182,9 +185,19 @@ def _contradictions(row: Row, verdict: str, spread: float | None) -> list[str]:
         fine = high - low + 2 * dice.half < BLUR
         if verdict == "per-image" and equal and fine and (spread or 0.0) > WIDE:
             found.append("Dice and IoU are per image, but Dice is exactly 2PR / (P + R)")
+    if row.aggregation == POOLED and verdict == IMAGE:
+        found.append(f"{_named(row)} stand under 'pooled', but are means over images")
+    if row.aggregation == IMAGE and verdict == POOLED and (row.pictures or FEW) >= FEW:
+        found.append(f"{_named(row)} stand under 'per image', but are pooled")
     if verdict == "pooled" and acc and sen and spe and not _between(acc, sen, spe):
         found.append("pooled accuracy lies outside sensitivity and specificity")
     return found
+
+
+def _named(row: Row) -> str:
+    return " and ".join(
+        row.cells[name].text for name in ("dice", "iou", "pre") if name in row.cells
+    )
 
 
 def _prevalence(row: Row) -> Interval | None:

@@ -1,37 +1,37 @@
-"""Read a results table, CSV or Markdown, long or wide, into rows of named figures. Stdlib only.
+"""Read a results table, CSV, Markdown or LaTeX, long or wide, into rows of named figures.
 
 Long: a column names the dataset (`data`), others are metrics. Wide: a header such as `ISIC2016
 Dice` or `PH2 DSC/IoU/P/R`, whose cells then hold as many figures. A figure keeps its printed
-decimals.
+decimals. A row holds figures of one aggregation only: what is pooled and what is per image in one
+line of a table are two rows here. Stdlib only.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import statistics
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segkit.errors import SegkitError, UsageError
+from segkit.metrics.auditing.grids import NUMBER, Grid, grids_of
+from segkit.metrics.auditing.headers import ALIASES, Heading, heading, is_unchecked, metric, plain
 
-ALIASES = {
-    "dice": "dice dsc dc f1 mdice mdsc dsc/f1",
-    "iou": "iou miou jaccard jac ji jsc mjaccard ja",
-    "acc": "acc accuracy",
-    "mae": "mae",
-    "pre": "pre prec precision p ppv",
-    "sen": "sen sens se sensitivity recall rec r tpr",
-    "spe": "spe spec sp specificity tnr",
-}
-METRICS = {alias: name for name, aliases in ALIASES.items() for alias in aliases.split()}
-NAME_HEADERS = ("method", "methods", "model", "models", "network", "name", "architecture")
+__all__ = ["ALIASES", "Cell", "Row", "Table", "grids_of", "metric", "number", "parse_table"]
+
+NAME_HEADERS = ("method", "methods", "model", "models", "network", "name", "architecture", "run")
 DATA_HEADERS = ("data", "dataset", "set")
-NUMBER = re.compile(r"[-+]?(?:\d+(?:[.,]\d+)?|[.,]\d+)")
-RULE = re.compile(r"\s*\|?\s*:?-+:?\s*(?:\|\s*:?-+:?\s*)*\|?\s*")  # under a Markdown header
-COMMENT = re.compile(r"#(?:\s|\w+:|$)")
+COUNT_HEADERS = ("pictures", "n", "images", "cases", "test pictures", "test images", "# images")
+INTERVAL = re.compile(
+    r"[\[(]\s*([-+]?[\d.,]*\d)\s*%?\s*(?:,\s|;|–|—|\bto\b|-)\s*([-+]?[\d.,]*\d)\s*%?\s*[\])]"
+)
 # figures that a table may hold besides scores
-OTHER = re.compile(r"#|param|flop|mac|fps|time|latency|year|size|memory|epoch|\bn\b|\bid\b", re.I)
+OTHER = re.compile(
+    r"#|param|flop|mac|fps|time|latency|year|size|memory|epoch|speed|\bseeds?\b|\bfolds?\b|\bn\b"
+    r"|\bid\b|pictures|images",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -43,16 +43,19 @@ class Cell:
     text: str
     column: str
     scale: float = 1.0  # what 1 is printed as
+    interval: tuple[float, float] | None = None  # of 95 %, where one is printed
 
 
 @dataclass(frozen=True)
 class Row:
-    """One method on one dataset."""
+    """One method on one dataset, figures of one aggregation."""
 
     name: str
     data: str
     cells: dict[str, Cell]
     more: dict[str, str] = field(default_factory=dict)  # columns that are no scores
+    aggregation: str = ""  # "pooled" or "per-image", where the headers say it
+    pictures: int | None = None  # how many test pictures the table names
 
     @property
     def columns(self) -> list[str]:
@@ -85,85 +88,102 @@ def read_text(path: Path, what: str) -> str:
 
 
 def parse_table(text: str, columns: str | None = None, name: str = "the table") -> Table:
-    """Parse the text of a CSV table, or of all tables of a Markdown text."""
-    grids = [grid for grid in grids_of(text) if len(grid) > 1]
+    """Parse the text of a CSV table, or of all tables of a Markdown or LaTeX text."""
+    grids = [grid for grid in grids_of(text) if grid.rows]
     if not grids:
-        raise SegkitError(f"{name} holds no table", "a header and at least one row are expected")
+        raise SegkitError(
+            f"{name} holds no table",
+            "a header and at least one row are expected, as CSV, Markdown or LaTeX (tabular)",
+        )
     rows: list[Row] = []
     notes: list[str] = []
     for grid in grids:
-        found = _raw_rows(grid[0], grid[1:], columns or _compound_in(text, grid))
+        found = list(_raw_rows(grid, columns or _compound_in(text, grid)))
         scales = _scales(found)
-        rows += [Row(label, at, _cells(cells, scales), more) for label, at, cells, more in found]
         notes += _unread(found) + _mixed_scales(scales)
+        for raw in found:
+            rows += _rows(raw, scales, notes)
     if not any(row.cells for row in rows):
         known = ", ".join(sorted(ALIASES))
         raise SegkitError(f"{name} holds no figure that is understood", f"known: {known}")
     return Table(tuple(rows), _about(text), tuple(dict.fromkeys(notes)))
 
 
-def grids_of(text: str) -> list[list[list[str]]]:
-    """The cells of a CSV text, or of each table of a Markdown text."""
-    lines = text.splitlines()
-    rules = [i for i in range(1, len(lines)) if "|" in lines[i - 1] and RULE.fullmatch(lines[i])]
-    return [_markdown(lines, rule) for rule in rules] if rules else [_csv(lines)]
+@dataclass(frozen=True)
+class _Printed:
+    """A cell before its scale is known."""
+
+    metric: str
+    aggregation: str
+    text: str
+    column: str
+    part: str = ""  # an end of the interval of the same metric
 
 
-def _unread(raw: Sequence[RawRow]) -> list[str]:
-    """Columns of numbers that are no score that is known, and no cost either."""
-    strange = {
-        header
-        for *_, more in raw
-        for header, cell in more.items()
-        if NUMBER.fullmatch(cell.strip("*_ %")) and not OTHER.search(header)
-    }
-    return [f"columns not understood: {', '.join(sorted(strange))}"] if strange else []
+Key = tuple[str, str]  # metric, aggregation
 
 
-def _mixed_scales(scales: dict[str, float]) -> list[str]:
-    shares = [name for name, scale in scales.items() if scale == 1.0]
-    if not shares or len(shares) == len(scales):
-        return []
-    return [f"read as shares of 1 beside percents: {', '.join(shares)}"]
+@dataclass(frozen=True)
+class _RawRow:
+    name: str
+    data: str
+    printed: list[_Printed]
+    more: dict[str, str]
+    pictures: int | None
 
 
-def _about(text: str) -> dict[str, str]:
-    found = re.findall(r"^#\s*(\w+):\s*(.+?)\s*$", text, flags=re.MULTILINE)
-    return dict(found)
+def _raw_rows(grid: Grid, compound: str | None) -> Iterator[_RawRow]:
+    words = [plain(cell).lower() for cell in grid.header]
+    name = next((i for i, cell in enumerate(words) if cell in NAME_HEADERS), 0)
+    data = next((i for i, cell in enumerate(words) if cell in DATA_HEADERS), None)
+    for row, section in zip(grid.rows, grid.sections, strict=True):
+        by_data: dict[str, list[_Printed]] = {}
+        more: dict[str, str] = {}
+        own = (row[data] if data is not None and data < len(row) else "") or section
+        for i, cell in enumerate(row[: len(grid.header)]):
+            if i in (name, data):
+                continue
+            place, cells = _understood(grid.header[i], cell, compound)
+            if cells is None:
+                more[grid.header[i].strip().lower()] = cell
+            else:
+                by_data.setdefault(own or place, []).extend(cells)
+        label = re.sub(r"[*_`]{2}|`", "", row[name]) if name < len(row) else ""
+        count = _count(more)
+        for place, cells in (by_data or {own: []}).items():
+            yield _RawRow(label, place, cells, more, count)
 
 
-def _markdown(lines: Sequence[str], rule: int) -> list[list[str]]:
-    """The table around a rule, without it."""
-    rows = [lines[rule - 1]]
-    for line in lines[rule + 1 :]:
-        if "|" not in line:
-            break
-        rows.append(line)
-    return [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in rows]
+def _count(more: dict[str, str]) -> int | None:
+    """How many pictures a row was scored on."""
+    texts = [text for header, text in more.items() if header in COUNT_HEADERS]
+    found = [text for text in texts if re.fullmatch(r"\d+", text.strip())]
+    return int(found[0]) if found else None
 
 
-def _csv(lines: Sequence[str]) -> list[list[str]]:
-    lines = [line for line in lines if line.strip() and not COMMENT.match(line)]
-    first = lines[0] if lines else ""
-    separator = max(",;\t", key=first.count)
-    return [[cell.strip() for cell in row] for row in csv.reader(lines, delimiter=separator)]
+def _understood(header: str, cell: str, compound: str | None) -> tuple[str, list[_Printed] | None]:
+    """The dataset of a column and its figures; None where the column is no score."""
+    known = heading(header)
+    if known is None:
+        if compound is None or "/" not in cell:
+            return "", None
+        words = compound.split("/")
+        place = " ".join(plain(header).split())
+        known = Heading(tuple(str(metric(word)) for word in words), tuple(words), "", place)
+    texts = cell.split("/") if len(known.metrics) > 1 else [cell]
+    if len(texts) != len(known.metrics):
+        return known.place, []
+    many = len(known.metrics) > 1
+    columns = [f"{known.place} {w.strip()}".strip() if many else header for w in known.words]
+    return known.place, [
+        _Printed(name, known.aggregation, text, column, known.part)
+        for name, text, column in zip(known.metrics, texts, columns, strict=True)
+    ]
 
 
-def _plain(header: str) -> str:
-    """A header without arrows, units and markup."""
-    return re.sub(r"\(.*?\)|[↑↓%*_`]", " ", header).strip()
-
-
-def metric(word: str) -> str | None:
-    """The metric that a word or two stand for: Dice, `F1-Score`, `Jaccard index`, `Sens.`."""
-    plain = re.sub(r"[\s.\-]", "", _plain(word).lower())
-    short = re.sub(r"(?<=.)(?:scores?|index|coefficients?|coeff?|rate)$", "", plain)
-    return METRICS.get(plain) or METRICS.get(short)
-
-
-def _compound_in(text: str, grid: Sequence[Sequence[str]]) -> str | None:
+def _compound_in(text: str, grid: Grid) -> str | None:
     """A list such as `MAE / Dice / IoU` near the table that names the parts of its cells."""
-    if not any("/" in cell for row in grid[1:] for cell in row[1:]):
+    if not any("/" in cell for row in grid.rows for cell in row[1:]):
         return None
     for found in re.findall(r"[\w-]+(?:\s*/\s*[\w-]+)+", text):
         if all(metric(part) for part in found.split("/")):
@@ -171,54 +191,32 @@ def _compound_in(text: str, grid: Sequence[Sequence[str]]) -> str | None:
     return None
 
 
-RawCell = tuple[str, str, str]  # metric, text, column
-RawRow = tuple[str, str, list[RawCell], dict[str, str]]
+def _unread(raw: Sequence[_RawRow]) -> list[str]:
+    """Columns of numbers that are no score that is known, and no cost either."""
+    strange = {
+        header
+        for row in raw
+        for header, cell in row.more.items()
+        if NUMBER.fullmatch(cell.strip("*_ %"))
+        and not OTHER.search(header)
+        and not is_unchecked(header)
+    }
+    return [f"columns not understood: {', '.join(sorted(strange))}"] if strange else []
 
 
-def _raw_rows(
-    header: Sequence[str], rows: Sequence[Sequence[str]], compound: str | None
-) -> list[RawRow]:
-    plain = [_plain(cell).lower() for cell in header]
-    name = next((i for i, cell in enumerate(plain) if cell in NAME_HEADERS), 0)
-    data = next((i for i, cell in enumerate(plain) if cell in DATA_HEADERS), None)
-    found: list[RawRow] = []
-    for row in rows:
-        by_data: dict[str, list[RawCell]] = {}
-        more: dict[str, str] = {}
-        own = row[data] if data is not None and data < len(row) else ""
-        for i, cell in enumerate(row):
-            if i in (name, data) or i >= len(header):
-                continue
-            place, cells = _understood(header[i], cell, compound)
-            if cells is None:
-                more[header[i].strip().lower()] = cell
-            else:
-                by_data.setdefault(own or place, []).extend(cells)
-        label = re.sub(r"[*_`]{2}|`", "", row[name]) if name < len(row) else ""
-        found += [(label, place, cells, more) for place, cells in (by_data or {own: []}).items()]
-    return found
+def _mixed_scales(scales: dict[Key, float]) -> list[str]:
+    shares = [name for (name, _), scale in scales.items() if scale == 1.0]
+    if not shares or len(shares) == len(scales):
+        return []
+    return [f"read as shares of 1 beside percents: {', '.join(dict.fromkeys(shares))}"]
 
 
-def _understood(header: str, cell: str, compound: str | None) -> tuple[str, list[RawCell] | None]:
-    """The dataset of a column and its figures; None where the column is no score."""
-    words = _plain(header).split()
-    last = 2 if len(words) > 1 and metric(" ".join(words[-2:])) and not metric(words[-1]) else 1
-    names, place = " ".join(words[-last:]).split("/"), " ".join(words[:-last])
-    if not words or not all(metric(word) for word in names):
-        if compound is None or "/" not in cell:
-            return "", None
-        names, place = compound.split("/"), " ".join(words)
-    texts = cell.split("/") if len(names) > 1 else [cell]
-    if len(texts) != len(names):
-        return place, []
-    label = place if len(names) > 1 else ""
-    return place, [
-        (str(metric(word)), text, f"{label} {word.strip()}".strip() if label else header)
-        for word, text in zip(names, texts, strict=True)
-    ]
+def _about(text: str) -> dict[str, str]:
+    found = re.findall(r"^#\s*(\w+):\s*(.+?)\s*$", text, flags=re.MULTILINE)
+    return dict(found)
 
 
-def _number(text: str) -> tuple[float, int] | None:
+def number(text: str) -> tuple[float, int] | None:
     """The first number of a cell and its decimals."""
     found = NUMBER.search(text.replace("−", "-"))
     if found is None:
@@ -227,26 +225,70 @@ def _number(text: str) -> tuple[float, int] | None:
     return float(digits), len(digits.partition(".")[2])
 
 
-def _scales(raw: Sequence[RawRow]) -> dict[str, float]:
-    """What 1 is printed as, metric by metric."""
-    numbers: dict[str, list[float]] = {}
-    for _, _, cells, _ in raw:
-        for name, text, _ in cells:
-            number = _number(text)
-            if number is not None:
-                numbers.setdefault(name, []).append(number[0])
-    scales = {name: 100.0 if max(values) > 1.5 else 1.0 for name, values in numbers.items()}
-    others = [scale for name, scale in scales.items() if name != "mae"]
-    if others and max(numbers.get("mae", [0.0])) >= 0.2:  # small, and a percent like the others
-        scales["mae"] = max(others)
+def _scales(raw: Sequence[_RawRow]) -> dict[Key, float]:
+    """What 1 is printed as, column by column."""
+    numbers: dict[Key, list[float]] = {}
+    for row in raw:
+        for cell in row.printed:
+            found = number(cell.text)
+            if found is not None:
+                numbers.setdefault((cell.metric, cell.aggregation), []).append(found[0])
+    scales = {key: _scale_of(key[0], values) for key, values in numbers.items()}
+    others = [scale for (name, _), scale in scales.items() if name != "mae"]
+    for (name, how), values in numbers.items():  # small, and a percent like the others
+        if name == "mae" and others and max(values) >= 0.2:
+            scales[name, how] = max(others)
     return scales
 
 
-def _cells(cells: Sequence[RawCell], scales: dict[str, float]) -> dict[str, Cell]:
-    found = {}
-    for name, text, column in cells:
-        number = _number(text)
-        if number is not None:
-            value, half, scale = number[0], 0.5 * 10.0 ** -number[1], scales[name]
-            found[name] = Cell(value / scale, half / scale, text, column, scale)
-    return found
+def _scale_of(name: str, values: Sequence[float]) -> float:
+    """Percent where most figures cannot be shares: one slip does not turn a column over."""
+    if name == "mae" or len(values) < 3:
+        return 100.0 if max(values) > 1.5 else 1.0
+    return 100.0 if statistics.median(values) > 1.5 else 1.0
+
+
+def _rows(raw: _RawRow, scales: dict[Key, float], notes: list[str]) -> list[Row]:
+    """The figures of a line by their aggregation."""
+    groups: dict[str, dict[str, Cell]] = {}
+    for one in raw.printed:
+        cell = _cell(one, scales, raw.name, notes)
+        if cell is None:
+            continue
+        cells = groups.setdefault(one.aggregation, {})
+        if not one.part:
+            cells[one.metric] = _with_ends(cell, cells.get(one.metric))
+        elif one.metric in cells:
+            cells[one.metric] = _with_end(cells[one.metric], cell, one.part)
+    made = groups or {"": {}}
+    return [Row(raw.name, raw.data, c, raw.more, how, raw.pictures) for how, c in made.items()]
+
+
+def _with_ends(cell: Cell, before: Cell | None) -> Cell:
+    return cell if before is None or cell.interval else replace(cell, interval=before.interval)
+
+
+def _with_end(cell: Cell, end: Cell, part: str) -> Cell:
+    low, high = cell.interval or (float("nan"), float("nan"))
+    return replace(cell, interval=(end.value, high) if part == "low" else (low, end.value))
+
+
+def _cell(one: _Printed, scales: dict[Key, float], name: str, notes: list[str]) -> Cell | None:
+    found = number(one.text)
+    if found is None:
+        return None
+    scale = scales[one.metric, one.aggregation]
+    value, half = found[0], 0.5 * 10.0 ** -found[1]
+    slips = one.metric != "mae" and found[1] >= 2
+    if scale > 1 and slips and 0 < value <= 1:
+        notes.append(f"{name}: {one.column} {one.text} is read as a share of 1 among percents")
+        scale = 1.0
+    elif scale == 1.0 and slips and 1.5 < value <= 100:
+        notes.append(f"{name}: {one.column} {one.text} is read as a percent among shares of 1")
+        scale = 100.0
+    ends = INTERVAL.search(one.text.replace("−", "-"))
+    interval = None
+    if ends:
+        low, high = (float(end.replace(",", ".")) / scale for end in ends.groups())
+        interval = (low, high)
+    return Cell(value / scale, half / scale, one.text, one.column, scale, interval)
