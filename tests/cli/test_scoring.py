@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -139,11 +140,29 @@ def test_audit(tmp_path: Path, capsys) -> None:
     assert set(made["rows"][0]) >= {"name", "columns", "verdict", "findings"}
 
 
-def test_audit_lists_and_explains(capsys) -> None:
+def test_the_report_is_piped_into_the_audit(
+    runs: Path, capsys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for kind in ("md", "latex", "csv"):
+        assert segkit(["report", str(runs / "one"), "--format", kind, "--no-cost"]) == 0
+        table = capsys.readouterr().out
+        monkeypatch.setattr("sys.stdin", io.StringIO(table))
+        assert segkit(["audit", "--strict"]) == 0, kind
+        shown = capsys.readouterr().out
+        assert "Nothing found" in shown
+        assert shown.count("one\t") == 2  # per image, and pooled
+        monkeypatch.setattr("sys.stdin", io.StringIO(table))
+        assert segkit(["audit", "-", "--json"]) == 0
+        rows = json.loads(capsys.readouterr().out)["rows"]
+        assert {row["aggregation"] for row in rows} == {"per-image", "pooled"}
+
+
+def test_audit_lists_and_explains(capsys, monkeypatch: pytest.MonkeyPatch) -> None:
     assert segkit(["audit", "--list", "--json"]) == 0
     names = [row["name"] for row in json.loads(capsys.readouterr().out)]
     assert names == ["dermomamba", "eamnet", "qtseg", "vmpanet"]
     assert segkit(["audit", "qtsge"]) == 2
     assert "qtseg" in capsys.readouterr().err
+    monkeypatch.setattr("sys.stdin", io.StringIO(""))
     assert segkit(["audit"]) == 2
     assert "--list" in capsys.readouterr().err

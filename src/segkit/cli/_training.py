@@ -199,6 +199,34 @@ def conclude(event: events.Done) -> None:
     rows.append(("95 % interval", *(_interval(metrics[name]) for name in names)))
     title = f"{event.run}: test part, {summary['n']} pictures, selection {summary['selection']}"
     console.table(("", *names), rows, title, right=names)
+    show_classes(summary.get("classes") or {})
+
+
+CLASS_FIGURES = ("dice_image", "dice_present", "iou_image", "dice_pooled", "iou_pooled")
+
+
+def show_classes(classes: dict[str, Any]) -> None:
+    """A row per class against the rest; classes that no picture has are named below."""
+    known = {name: one for name, one in classes.items() if "dice_image" in one}
+    if not classes:
+        return
+    rows = [
+        (name, str(one.get("pictures", "")), *(_percent(one.get(key)) for key in CLASS_FIGURES))
+        for name, one in known.items()
+    ]
+    columns = ("class", "pictures", *CLASS_FIGURES)
+    title = "Each class against the rest (dice_present: over the pictures that have it)"
+    console.table(columns, rows, title, right=columns[1:])
+    for name, one in classes.items():
+        if name not in known:
+            console.say(
+                f"No picture has '{name}': it has no score and no part in the mean. It was "
+                f"predicted in {one['predicted']} pictures."
+            )
+
+
+def _percent(figure: dict[str, Any] | None) -> str:
+    return "" if figure is None or figure["mean"] is None else f"{100 * figure['mean']:.2f}"
 
 
 def _fold_name(row: dict[str, Any]) -> str:

@@ -297,7 +297,8 @@ def _csv_header(columns: Sequence[Column]) -> list[str]:
 
 
 def _has_ends(column: Column) -> bool:
-    return column.numeric and column.key not in {cost.key for cost in COSTS}
+    single = column.value is not None or column.key in {cost.key for cost in COSTS}
+    return column.numeric and not single
 
 
 def _csv_cells(entry: Entry, column: Column, cell: Cell) -> list[str]:

@@ -338,8 +338,37 @@ def test_each_class_is_scored(three_classes: Run) -> None:
         total = [columns[f"{kind}_{name}"].sum() for kind in ("tp", "fp", "fn")]
         pooled = 2 * total[0] / max(2 * total[0] + total[1] + total[2], 1)
         assert entry["dice_pooled"]["mean"] == pytest.approx(pooled)
+        has = columns[f"tp_{name}"] + columns[f"fn_{name}"] > 0
+        assert entry["pictures"] == has.sum()
+        assert entry["dice_present"]["mean"] == pytest.approx(columns[f"dice_{name}"][has].mean())
     both = (columns["dice_old"] + columns["dice_new"]) / 2
     assert made["classes"]["mean"]["dice_image"]["mean"] == pytest.approx(both.mean())
+
+
+def test_a_class_that_no_picture_has_is_counted_apart(three_classes: Run) -> None:
+    """Empty in truth and prediction it would be 1 everywhere, and lift the mean of the classes."""
+    root = Path(three_classes.card["root"])
+    masks = np.load(root / "masks.npy")
+    np.save(root / "masks.npy", np.where(masks == 2, 0, masks).astype(np.uint8))
+    made = evaluate_run(three_classes, **FAST)["classes"]
+    assert set(made["new"]) == {"pictures", "predicted"}
+    assert made["new"]["pictures"] == 0
+    assert made["old"]["pictures"] == 6
+    assert made["mean"]["dice_image"]["mean"] == pytest.approx(made["old"]["dice_image"]["mean"])
+
+
+def test_the_table_of_classes_is_in_the_text(three_classes: Run, capsys) -> None:
+    from segkit.cli import run as segkit
+
+    assert segkit(["evaluate", str(three_classes.path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    head = next(i for i, line in enumerate(lines) if line.startswith("class\t"))
+    assert [line.split("\t")[0] for line in lines[head + 1 : head + 4]] == ["old", "new", "mean"]
+    assert lines[head + 2].split("\t")[1] == "3"  # pictures that have it
+    root = Path(three_classes.card["root"])
+    np.save(root / "masks.npy", np.minimum(np.load(root / "masks.npy"), 1))
+    assert segkit(["evaluate", str(three_classes.path)]) == 0
+    assert "No picture has 'new'" in capsys.readouterr().out
 
 
 def test_other_classes_are_scored_as_foreground(

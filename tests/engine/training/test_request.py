@@ -8,6 +8,7 @@ import pytest
 
 from segkit.data.splitting.protocols import followed
 from segkit.engine.training.request import resolve
+from segkit.errors import UsageError
 
 
 def asked(data: dict[str, Any], *assignments: str, recipe: str = "paper", **train: Any) -> Any:
@@ -46,6 +47,30 @@ def test_what_is_asked_for_is_done() -> None:
     assert made.recipe.train.select_on == "test"
     assert asked({"split": "7:3"}, "train.select_on='test'").recipe.train.select_on == "test"
     assert asked({"split": "7:3"}, recipe="quick").recipe.train.select_on == "val"
+
+
+def bkai(*assignments: str, **data: Any) -> Any:
+    flags = {"data": {"name": "bkai", "split": "7:3", **data}}
+    return resolve("qtseg", "paper", flags, assignments).recipe
+
+
+def test_the_options_of_a_dataset_join_its_variant() -> None:
+    assert bkai(options={"classes": "three"}).data.variant == "original+classes=three"
+    both = bkai(variant="original+mask_rule=rgb", options={"classes": "three"})
+    assert both.data.variant == "original+classes=three+mask_rule=rgb"
+    assert bkai().data.variant == "original"
+
+
+def test_an_unknown_option_is_refused_with_those_that_work() -> None:
+    with pytest.raises(UsageError, match="clases") as refused:
+        bkai(options={"clases": "three"})
+    assert "classes" in refused.value.as_text()
+    with pytest.raises(UsageError) as refused:
+        bkai("data.variant='original+classes=3'")
+    assert "binary, three" in refused.value.as_text()
+    with pytest.raises(UsageError) as refused:  # three classes taken as one foreground are two
+        bkai("model.num_classes=1")
+    assert "needs 2 logits" in refused.value.as_text()
 
 
 def test_a_protocol_at_another_size_is_not_the_protocol() -> None:

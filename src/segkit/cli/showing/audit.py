@@ -63,10 +63,14 @@ def _piped() -> str:
 
     try:
         text = sys.stdin.read()
+    except OSError:  # no input at all, as under a scheduler
+        text = ""
     except UnicodeDecodeError as error:
         raise UsageError("what was piped in cannot be read", "it is not UTF-8 text") from error
     if not text.strip():
-        raise UsageError("no table was named, and nothing was piped in", None, "Try: --list")
+        raise UsageError(
+            "no table was named, and nothing was piped in", None, "See: segkit audit --list"
+        )
     return text
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from segkit.cli import _console
+from segkit.cli._training import show_classes
 from segkit.data.sources import dataset
 from segkit.metrics.table import in_pixels, shown
 
@@ -111,6 +112,7 @@ def _show(made: dict[str, Any]) -> None:
         f"Intervals: {interval['method']}, {interval['resamples']} draws of {interval['units']} "
         f"{interval['unit']}s."
     )
+    show_classes(made["classes"])
     for row in made["rows"]:
         dice = row["metrics"]["dice_image"]
         change = f"{100 * row['dice_image_gain']:+.2f} points, p = {row['p']:.3g}"

@@ -43,6 +43,13 @@ def command(
         bool, _option("Refuse splits that tear groups apart.", "--strict", panel=PANEL_DATA)
     ] = False,
     size: Annotated[str | None, _option("N or HxW.", panel=PANEL_DATA)] = None,
+    variant: Annotated[
+        str | None, _option("original, or another variant: segkit data info.", panel=PANEL_DATA)
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        _option("An option of the dataset: key=value (repeatable).", panel=PANEL_DATA),
+    ] = None,
     augment: Annotated[
         str | None, _option("A policy, or a saved albumentations file.", panel=PANEL_DATA)
     ] = None,
@@ -151,6 +158,8 @@ def _flags(asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
             **data,
             "split_file": str(split_file) if split_file else None,
             "size": list(parse_size(size)) if size else None,
+            "variant": asked["variant"],
+            "options": _dataset_options(asked["option"]),
         },
         "optim": {"lr": asked["lr"]},
         "train": {
@@ -248,6 +257,14 @@ def _run(
     last = _training.follow(events, json)
     if not json and isinstance(last, Done):
         _training.conclude(last)
+
+
+def _dataset_options(pairs: list[str] | None) -> dict[str, str] | None:
+    """`--option classes=three` as key and value."""
+    wrong = [text for text in pairs or [] if "=" not in text]
+    if wrong:
+        raise UsageError(f"--option {wrong[0]!r} is not understood", "write --option key=value")
+    return dict(text.split("=", 1) for text in pairs) if pairs else None  # type: ignore[misc]
 
 
 def _check(loggers: Sequence[str], backend: str | None) -> None:

@@ -61,18 +61,36 @@ def metrics(columns: Columns, draws: Resampler) -> dict[str, Any]:
 
 
 def per_class(columns: Columns, classes: Sequence[str], draws: Resampler) -> dict[str, Any]:
-    """The overlap scores of each class against the rest, where there are more than two classes."""
+    """The overlap scores of each class against the rest, where there are more than two classes.
+
+    A class that no picture has is counted and has no scores: its empty masks would be 1.
+    """
     if len(classes) <= 2:
         return {}
     found: dict[str, Any] = {}
-    for name, label in zip(classes[1:], cases.class_names(classes)[1:], strict=True):
+    labels = dict(zip(classes[1:], cases.class_names(classes)[1:], strict=True))
+    for name, label in labels.items():
         parts = [columns[f"{kind}_{label}"].astype(np.int64) for kind in ("tp", "fp", "fn", "tn")]
-        found[name] = report_all(overlap_figures(columns, Counts(*parts), f"_{label}"), draws)
-    labels = cases.class_names(classes)[1:]
-    for score in ("dice", "iou"):
-        mean = np.mean([columns[f"{score}_{label}"] for label in labels], axis=0)
+        found[name] = _of_class(columns, Counts(*parts), label, draws)
+    there = [label for name, label in labels.items() if found[name]["pictures"]]
+    for score in ("dice", "iou") if there else ():
+        mean = np.mean([columns[f"{score}_{label}"] for label in there], axis=0)
         found.setdefault("mean", {})[f"{score}_image"] = draws.report(mean_figure(mean))
     return found
+
+
+def _of_class(columns: Columns, counts: Counts, label: str, draws: Resampler) -> dict[str, Any]:
+    """One class: in how many pictures it is, in how many it was predicted, and its scores."""
+    has = np.asarray(counts.area_truth() > 0)
+    facts: dict[str, Any] = {
+        "pictures": int(has.sum()),
+        "predicted": int((counts.area_prediction() > 0).sum()),
+    }
+    if not facts["pictures"]:
+        return facts
+    where = np.where(has, columns[f"dice_{label}"], np.nan)
+    own = {"dice_present": draws.report(mean_figure(where))}
+    return {**facts, **own, **report_all(overlap_figures(columns, counts, f"_{label}"), draws)}
 
 
 def by_fold(columns: Columns) -> list[dict[str, Any]]:

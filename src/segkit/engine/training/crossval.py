@@ -141,7 +141,11 @@ def fit_classes(
     if (need == 2 and have in (1, 2)) or have == need:
         return recipe
     if have not in (1, 2):
-        raise UsageError(f"model.num_classes is {have}", f"{prepared.name} has {need} classes")
+        raise UsageError(
+            f"model.num_classes is {have}",
+            f"{prepared.name} has {need} classes: {', '.join(prepared.classes)}",
+            f"Leave model.num_classes out, or --set model.num_classes={need}.",
+        )
     say(f"{prepared.name} has {need} classes: the network gets {need} logits")
     return dataclasses.replace(recipe, model={**recipe.model, "num_classes": need})
 

@@ -44,7 +44,8 @@ def resolve(
     sources.dataset(data)
     chosen = recipe or _usual_recipe(value, data, notes)
     base = build.recipe_settings(value, chosen)
-    given = merge(given, {"data": {"name": data}})
+    given = merge(given, {"data": {"name": data, **_variant(given, base)}})
+    given["data"].pop("options", None)
     given = merge(_unsplit(given), given)
     given = merge(_chosen_on_validation(given, base, assignments, notes), given)
     given = merge(_protocol_settings(given, base, data, notes), given)
@@ -96,6 +97,19 @@ def _usual_recipe(value: Architecture, data: str, notes: list[str]) -> str | Non
     if name:
         notes.append(f"recipe: {value.name}'s '{name}' (another: --recipe)")
     return name
+
+
+def _variant(given: Mapping[str, Any], base: Mapping[str, Any]) -> dict[str, str]:
+    """The dataset's options join its variant, as recipes write it: original+classes=three."""
+    from segkit.data.preparing.options import parse_variant
+
+    section = given.get("data", {})
+    of_recipe = str(base.get("data", {}).get("variant", "original"))
+    variant, options = parse_variant(str(section.get("variant", of_recipe)))
+    options |= section.get("options") or {}
+    if not section.get("options") and "variant" not in section:
+        return {}
+    return {"variant": "+".join([variant, *(f"{key}={options[key]}" for key in sorted(options))])}
 
 
 def _unsplit(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -199,7 +213,7 @@ def _init_exists(init: str) -> bool:
 
 def _check_losses(recipe: Recipe, logits: int) -> None:
     """Two classes may be told apart by one logit, which not every loss can do with."""
-    binary = len(sources.dataset(str(recipe.data.name)).classes) == 2
+    binary = _classes(recipe) == 2
     for term in recipe.loss.named().values() if binary else ():
         least = plugins.get("losses", term["name"]).min_logits
         if logits < least:
@@ -208,6 +222,16 @@ def _check_losses(recipe: Recipe, logits: int) -> None:
                 f"model.num_classes is {logits}",
                 f"Use --set model.num_classes={least}, or --set loss.name=bce_dice.",
             )
+
+
+def _classes(recipe: Recipe) -> int:
+    """How many classes the set has under the options of the recipe; unknown options are errors."""
+    from segkit.data.preparing.options import all_options, checked_options
+
+    dataset = sources.dataset(str(recipe.data.name))
+    options = checked_options(dataset, recipe.data.variant, {})[1]
+    one_front = all_options(dataset, options).get("classes") == "binary"
+    return 2 if one_front else len(dataset.classes)
 
 
 def _check_augmentation(name: str) -> None:
