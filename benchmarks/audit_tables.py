@@ -175,11 +175,15 @@ def table_runs(seed: int, work: Path) -> list[Path]:
     there = len(prepared_set(data)[1])
     many = int(generator.choice([size for size in SIZES if size <= there]))
     pick = np.sort(generator.choice(there, many, replace=False))
+    seen: set[tuple[int, ...]] = set()
     chosen = generator.choice(len(variants(data)), int(generator.integers(3, 9)), replace=False)
     for place in sorted(chosen):
         variant = variants(data)[place]
         columns = {name: values[pick] for name, values in measured(variant, work).items()}
-        write_run(root / variant.name, variant, columns)
+        masks = tuple(columns["tp"]) + tuple(columns["fp"])
+        if masks not in seen:  # cleaning may change nothing: the same run twice is a finding
+            write_run(root / variant.name, variant, columns)
+        seen.add(masks)
     (root / "done").touch()
     return table_runs(seed, work)
 

@@ -14,9 +14,12 @@ from segkit.metrics.auditing.tables import Row
 
 APART = 0.05  # means over folds of pooled figures imply shares that differ by less than this
 LEAST_ROWS = 5  # rows that an implied spread is compared with
-NEAR = 0.06  # difference in Dice up to which networks are peers
-ALIKE = 1.15  # how much the implied spreads of peers may differ, so that they tell of another row
-OUTLIER = 1.25  # ... and how far above or below all of them that row must then be
+NEAR = 0.02  # how far beyond the Dice of the other rows they still tell of a row
+WIDE = 0.06  # a range of Dice beyond which networks are no peers, and IoU is no line
+FLAT = 0.01  # a range of Dice in which no slope can be seen
+CLOSE = 0.004  # points of IoU, as a share, within which peers must agree with their line
+OUTLIER = 5.0  # how many times further from that line than any of them a row must be
+STEEP = (1.0, 2.4)  # what a slope of IoU over Dice can be among good networks
 VISIBLE = 0.008  # points of IoU, as a share, below which nobody calls it an error
 EXACT = 4  # rows that obey the pooled identity, so that one that does not is an error
 
@@ -110,38 +113,45 @@ def _percent(ends: tuple[float, float]) -> str:
 
 
 def _outliers(group: Sequence[Judged]) -> list[str]:
-    """A row whose IoU does not fit its Dice as that of its peers does, who agree closely."""
-    known = [
-        (one, ratio)
-        for one in group
-        if one.verdict in ("per-image", "undecided") and (ratio := _ratio(one)) is not None
-    ]
+    """A row whose IoU does not fit its Dice as that of the other rows does, who agree closely."""
+    known = [one for one in group if one.verdict in ("per-image", "undecided") and one.spread]
     found = []
-    for one, ratio in known:
-        dice = one.row.cells["dice"].value
-        near = [r for other, r in known if other is not one and _near(other, dice)]
-        if len(near) < LEAST_ROWS - 1 or min(near) <= EVEN or max(near) > ALIKE * min(near):
+    for one in known:
+        own, others = _pair(one), [_pair(other) for other in known if other is not one]
+        if len(others) < LEAST_ROWS or not _within(own[0], [dice for dice, _ in others]):
             continue
-        usual = max(near) if ratio > max(near) else min(near)
-        gap = one.row.cells["iou"].value - _iou_at(dice, usual)
-        if abs(gap) > VISIBLE and (ratio > OUTLIER * max(near) or OUTLIER * ratio < min(near)):
+        slope, level, scatter = _line(others)
+        gap = own[1] - level - slope * own[0]
+        agree = scatter < CLOSE and STEEP[0] < slope < STEEP[1]
+        if agree and abs(gap) > max(VISIBLE, OUTLIER * scatter):
             way = "too high" if gap > 0 else "too low"
+            dice, iou = one.row.cells["dice"], one.row.cells["iou"]
             found.append(
-                f"{one.row.name}: IoU {one.row.cells['iou'].text} is {way} for Dice "
-                f"{one.row.cells['dice'].text}, by about {100 * abs(gap):.1f} points, as the "
-                "other rows have it"
+                f"{one.row.name}: IoU {iou.text} is {way} for Dice {dice.text}, by about "
+                f"{100 * abs(gap):.1f} points, as the other rows have it"
             )
     return found
 
 
-def _near(one: Judged, dice: float) -> bool:
-    return abs(one.row.cells["dice"].value - dice) <= NEAR
+def _pair(one: Judged) -> tuple[float, float]:
+    return one.row.cells["dice"].value, one.row.cells["iou"].value
 
 
-def _iou_at(dice: float, ratio: float) -> float:
-    """Mean IoU at a mean Dice, with the implied spread a share of 1 - Dice."""
-    spread = ratio * (1 - dice)
-    return iou_of_dice(dice) + 2.0 * spread * spread / (2.0 - dice) ** 3
+def _within(dice: float, others: Sequence[float]) -> bool:
+    """Whether rows tell of this one: it lies among them, or near."""
+    return min(others) - NEAR <= dice <= max(others) + NEAR and max(others) - min(others) <= WIDE
+
+
+def _line(pairs: Sequence[tuple[float, float]]) -> tuple[float, float, float]:
+    """Slope and level of IoU over Dice, and the largest distance of a row from that line."""
+    dice, iou = [d for d, _ in pairs], [j for _, j in pairs]
+    centre, middle = statistics.mean(dice), statistics.mean(iou)
+    spread = sum((d - centre) ** 2 for d in dice)
+    slope = 2.0 / (2.0 - centre) ** 2  # of Dice / (2 - Dice), where the rows are too near to tell
+    if max(dice) - min(dice) > FLAT:
+        slope = sum((d - centre) * (j - middle) for d, j in pairs) / spread
+    level = middle - slope * centre
+    return slope, level, max(abs(j - level - slope * d) for d, j in pairs)
 
 
 def _inexact(group: Sequence[Judged]) -> list[str]:
