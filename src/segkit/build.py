@@ -11,7 +11,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from segkit import plugins
-from segkit.api import Architecture, resolve
+from segkit.api import Architecture, Published, resolve
 from segkit.errors import MissingExtra, unknown
 from segkit.recipe import Recipe, fill, from_dict, merge, parse_set, read_settings
 
@@ -19,10 +19,39 @@ if TYPE_CHECKING:
     from torch import nn
 
 
+TWINS = ("conv", "identity")  # ARCH@conv: every scan replaced, see segkit.nn.twins
+
+
 def architecture(name: str) -> Architecture:
-    """The description of a network."""
-    value: Architecture = plugins.get("architectures", name)
-    return value
+    """The description of a network; `NAME@conv`, `NAME@identity`: its twins without a scan."""
+    base, sign, kind = name.partition("@")
+    value: Architecture = plugins.get("architectures", base)
+    return _twin(value, kind) if sign else value
+
+
+def _twin(value: Architecture, kind: str) -> Architecture:
+    if kind not in TWINS:
+        raise unknown("twin", kind, TWINS)
+
+    def make(config: Any) -> nn.Module:
+        replaced: nn.Module = resolve("segkit.nn.twins:replace_scans")(
+            resolve(value.make)(config), kind
+        )
+        return replaced
+
+    what = "a depth-wise convolution" if kind == "conv" else "nothing"
+    return dataclasses.replace(
+        value,
+        name=f"{value.name}@{kind}",
+        summary=f"{value.name} with {what} in place of every scan.",
+        make=make,
+        published=Published(),
+        params=None,
+        paper_counter=None,
+        starts={},
+        weights=None,
+        cards={},
+    )
 
 
 def model_config(name: str, settings: dict[str, Any] | None = None) -> Any:

@@ -27,7 +27,9 @@ def command(
     grid: Annotated[
         list[str] | None, typer.Option(help="section.key=a,b (repeatable: all combinations).")
     ] = None,
-    study: Annotated[str | None, typer.Option(help="A shipped study: see --list.")] = None,
+    study: Annotated[
+        str | None, typer.Option(help="A shipped study (--list), or twin: ARCH without scans.")
+    ] = None,
     list_: Annotated[bool, typer.Option("--list", help="List the shipped studies.")] = False,
     plan: Annotated[bool, typer.Option("--plan", help="Only list the points.")] = False,
     data: Annotated[str | None, typer.Option(help="The dataset.")] = None,
@@ -73,7 +75,12 @@ def command(
         "train": {"epochs": epochs, "batch": batch, "seed": seed},
     }
     asked = [
-        (point, request.resolve(name, recipe, flags, [*(set_ or []), *point.assignments]))
+        (
+            point,
+            request.resolve(
+                point.architecture or name, recipe, flags, [*(set_ or []), *point.assignments]
+            ),
+        )
         for point in points
     ]
     if plan:
@@ -100,6 +107,10 @@ def _points(
 
     if bool(grid) == bool(study):
         raise UsageError("give --grid or --study", None, "Shipped studies: segkit sweep --list")
+    if study == studies.TWIN:
+        if architecture is None:
+            raise UsageError("which network?", None, "Write: segkit sweep ARCH --study twin")
+        return architecture, studies.twin(architecture)
     if study is not None:
         found = studies.study(study)
         if architecture not in (None, found.architecture):
@@ -114,7 +125,7 @@ def _folder(name: str, study: str | None, resume: bool) -> Path:
     from segkit import paths
     from segkit.engine.training.request import free_folder
 
-    label = f"sweep-{study or name}"
+    label = f"sweep-{study or name}" + (f"-{name}" if study == "twin" else "")
     if not resume:
         return free_folder(paths.runs(), label)
     found = sorted(paths.runs().glob(f"{label}*/sweep.json"), key=lambda p: p.stat().st_mtime)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import Any
 
+from segkit import build
 from segkit.errors import UsageError, unknown
 from segkit.recipe import parse_set
 
@@ -24,6 +25,7 @@ class Point:
     label: str
     settings: Mapping[str, Any] = field(default_factory=dict)  # dotted key -> value
     published: Mapping[str, float] = field(default_factory=dict)
+    architecture: str = ""  # where points differ in it
 
     @property
     def assignments(self) -> list[str]:
@@ -86,6 +88,16 @@ def _point(settings: Mapping[str, Any]) -> Point:
 
 def _short(value: Any) -> str:
     return "x".join(map(str, value)) if isinstance(value, list) else str(value).lower()
+
+
+TWIN = "twin"  # a study of any network with a scan
+
+
+def twin(architecture: str) -> list[Point]:
+    """The network as it is, and with every scan replaced: one recipe, one split, the same seeds."""
+    build.architecture(architecture)
+    names = {"scan": architecture} | {kind: f"{architecture}@{kind}" for kind in build.TWINS}
+    return [Point(label, architecture=name) for label, name in names.items()]
 
 
 def studies() -> list[str]:
