@@ -38,6 +38,7 @@ ENVIRONMENT = {
     **{f"{key}?": MAYBE_TEXT for key in ("segkit", "python", "platform")},
 }
 FIGURE = {"mean": MAYBE_NUMBER, "ci95?": [MAYBE_NUMBER], "sd?": MAYBE_NUMBER}
+CURVE = {"aurc": NUMBER, "aurc_best": NUMBER, "aurc_random": NUMBER, "points": [[NUMBER]]}
 SUMMARY = {
     "n": int,
     "metrics": {"*": FIGURE},
@@ -49,6 +50,7 @@ SUMMARY = {
     "interval?": dict,
     "protocols?": {"*": dict},
     "calibration?": {"ece": MAYBE_NUMBER, "brier": MAYBE_NUMBER, "bins": list},
+    "risk_coverage?": CURVE,
     "rows?": [dict],
     "notes?": [str],
     "cases?": int,
@@ -56,7 +58,6 @@ SUMMARY = {
     **{f"{key}?": MAYBE_TEXT for key in ("selection", "split", "data", "trained_on", "at", "tta")},
 }
 MARGIN = {"expectation": MAYBE_NUMBER, "per_picture": MAYBE_NUMBER}
-CURVE = {"aurc": NUMBER, "aurc_best": NUMBER, "aurc_random": NUMBER, "points": [[NUMBER]]}
 CERTIFICATE = {
     "format": int,
     "alpha": NUMBER,

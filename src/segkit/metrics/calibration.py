@@ -57,6 +57,15 @@ def soft_columns(probability: np.ndarray, truth: np.ndarray) -> dict[str, np.nda
     return {"dice_soft": dice, "mae_soft": absolute, "brier": squared}
 
 
+def expected_dice(probability: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Per image: the Dice to expect if the probabilities could be taken at their word (B)."""
+    p = probability.reshape(len(probability), -1)
+    chosen = mask.reshape(len(mask), -1) != 0
+    inside = np.where(chosen, p, 0.0).sum(1, dtype=np.float64)
+    total = p.sum(1, dtype=np.float64) + chosen.sum(1)
+    return np.where(total > 1e-6, 2.0 * inside / np.maximum(total, 1e-6), 1.0)
+
+
 def reliability(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """Per image and bin of the probability: pixels, sum of p, true pixels (B, 3, 10)."""
     images = len(probability)

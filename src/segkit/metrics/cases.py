@@ -52,6 +52,7 @@ def measure(
     columns.update(slices.features(t, images))
     if probability is not None:
         columns.update(calibration.soft_columns(probability, truth))
+        columns["expected_dice"] = calibration.expected_dice(probability, p)
         columns["reliability"] = calibration.reliability(probability, truth)
         columns["confidence"] = 0.5 + np.abs(probability - 0.5).mean((1, 2), dtype=np.float64)
     if wanted.evidence and probability is not None:

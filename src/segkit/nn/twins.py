@@ -60,9 +60,9 @@ class Twin2d(nn.Module):
 def depthwise(kind: type[nn.Conv1d] | type[nn.Conv2d], channels: int, side: int) -> nn.Module:
     """An odd depth-wise convolution of the same size, near the identity."""
     made = kind(channels, channels, side, padding=side // 2, groups=channels)
-    middle = (slice(None), 0, *(side // 2,) * (made.weight.dim() - 2))
     with torch.no_grad():
-        made.weight[middle] += 1.0
+        taps = made.weight.view(channels, -1)  # row by row: the middle one is in the middle
+        taps[:, taps.shape[1] // 2] += 1.0
     return made
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from segkit import __version__, paths
 from segkit.metrics.published import rows_on
-from segkit.report import charts, pictures, sections
+from segkit.report import certified, charts, pictures, sections
 from segkit.report.reading import Entry, read_cases, read_entries
 from segkit.report.table import build_table
 from segkit.report.ties import ties
@@ -47,6 +47,7 @@ def _render(entries: Sequence[Entry], each: int) -> str:
         "cases": _cases(entries, each),
         "maps": _maps(entries) if each else None,
         "slices": sections.slices(entries),
+        "certified": certified.section(entries),
         "details": sections.details(entries),
         "words": True,
     }
@@ -57,6 +58,7 @@ def _render(entries: Sequence[Entry], each: int) -> str:
         "cases": "Cases",
         "maps": "What the networks look at",
         "slices": "Slices",
+        "certified": "Margins and doubt",
         "details": "How it was made",
         "words": "Words",
     }

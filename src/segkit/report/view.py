@@ -67,6 +67,7 @@ class View(ThreadingHTTPServer):
             "picture": self.cases.picture,
             "truth": self.cases.truth,
             "probability": self.cases.probability,
+            "band": self.cases.band,
         }
         return ("image/png", makers[kind](place)) if kind in makers else None
 

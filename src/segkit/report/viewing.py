@@ -11,7 +11,10 @@ import cv2
 import numpy as np
 
 from segkit.data.store import PreparedSet
-from segkit.engine.predicting.masks import foreground
+from segkit.engine import certificate
+from segkit.engine.certificate import Certificate
+from segkit.engine.predicting import promises
+from segkit.engine.predicting.masks import foreground, masks_from
 from segkit.engine.predicting.segmenter import Segmenter
 from segkit.engine.runs import FoldDir, Run
 from segkit.errors import SegkitError
@@ -53,6 +56,7 @@ class Cases:
             "classes": list(self.prepared.classes),
             "selection": self.run.selection,
             "maps": bool(self._maps_method),
+            "margins": self._margins(),
             "cases": [_listed(fold, row) for fold, row in self._rows],
         }
 
@@ -72,6 +76,25 @@ class Cases:
         blank = np.zeros_like(levels)
         return png(np.stack([levels >> 8, levels & 255, blank], 2).astype(np.uint8))
 
+    def band(self, place: int) -> bytes:
+        """The certified margins as grey levels: 255 core, 170 predicted, 85 outer, 0 beyond."""
+        if self.certificate is None:
+            raise SegkitError(f"{self.run.path} has no certificate", None, "segkit certify RUN")
+        with self._lock:
+            probability = self._probability(place)
+            threshold = self._segmenter(self._rows[place][0]).threshold
+        part = self._inside(place)
+        mask = masks_from(probability[None], threshold)[0][part]
+        found = [promises.levels(band) for band in self.certificate.bands(mask)]
+        return png(np.max(found, axis=0))
+
+    @cached_property
+    def certificate(self) -> Certificate | None:
+        """What `segkit certify` wrote, if it stands for these weights."""
+        found = certificate.find(self.run.path)
+        usable = found is not None and not certificate.stale(found, self.run.path)
+        return found if usable else None
+
     def maps(self, place: int) -> dict[str, bytes]:
         """What the network shows of itself, over the picture; empty for most architectures."""
         if self._maps_method is None:
@@ -84,6 +107,16 @@ class Cases:
             )
         part = self._inside(place)
         return {title: png(over(image, values[0])[part]) for title, values in found.items()}
+
+    def _margins(self) -> str:
+        """A sentence on what the band promises; empty without a certificate."""
+        if self.certificate is None:
+            return ""
+        alpha, delta = self.certificate.alpha, self.certificate.document["delta"]
+        return (
+            f"With probability {1 - delta:g}, the outer margin holds at least {1 - alpha:g} of the "
+            f"truth; with the same, at most {alpha:g} of the core is false."
+        )
 
     @cached_property
     def _maps_method(self) -> str | None:

@@ -215,6 +215,12 @@ def _show_details(made: dict[str, Any]) -> None:
         _console.table(
             ["feature", "slice", "n", "dice"], rows, title="By kind of case", right=("n", "dice")
         )
+    curve = made.get("risk_coverage")
+    if curve:
+        _console.say(
+            f"Selective prediction: AURC {curve['aurc']:.4f} by expected Dice (perfect order "
+            f"{curve['aurc_best']:.4f}, random {curve['aurc_random']:.4f}; less is better)."
+        )
     worst = [f"{row['id']} {100 * row['dice']:.1f}" for row in made["worst"][:5]]
     _console.say("Worst cases (Dice): " + ", ".join(worst))
     for note in made["notes"]:

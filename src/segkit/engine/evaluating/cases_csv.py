@@ -35,6 +35,7 @@ FIXED = [
 ]
 MORE = [
     *(metric.name for metric in BUILT_IN if 100 <= metric.order < 200),
+    "expected_dice",
     "share",
     "border",
     "contrast",

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from segkit.metrics import calibration, cases, slices
+from segkit.metrics.conformal import deferral
 from segkit.metrics.confusion import Counts, from_columns
 from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure, report_all
 from segkit.metrics.protocols import ISIC_LIMIT, under_conventions
@@ -150,4 +151,6 @@ def document(
             "brier": made["metrics"]["brier"]["mean"],
             "bins": calibration.bins(columns["reliability"]),
         }
+    if "expected_dice" in columns:
+        made["risk_coverage"] = deferral.curve_document(columns["expected_dice"], columns["dice"])
     return made

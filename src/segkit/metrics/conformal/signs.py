@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import cv2
 import numpy as np
 
+from segkit.metrics.calibration import expected_dice
 from segkit.metrics.slices import contrast
 
 SHIFT = (
@@ -43,7 +44,7 @@ def read(
     found = {**_of_picture(image), **_of_outline(solid, probability)}
     found["area"] = area / solid.size
     found["log_area"] = float(np.log((area + 1) / solid.size))
-    found["expected_dice"] = expected_dice(probability, solid)
+    found["expected_dice"] = float(expected_dice(probability[None], solid[None])[0])
     found["contrast"] = _contrast(solid, image)
     if views is not None:
         found["disagreement"] = disagreement(solid, views)
@@ -54,13 +55,6 @@ def table(rows: list[dict[str, float]], names: Iterable[str]) -> np.ndarray:
     """Signs of several pictures as numbers (n, k)."""
     columns = list(names)
     return np.array([[row[name] for name in columns] for row in rows], dtype=np.float64)
-
-
-def expected_dice(probability: np.ndarray, solid: np.ndarray) -> float:
-    """The Dice that would be expected if the probabilities could be taken at their word."""
-    inside = float(probability[solid > 0].sum(dtype=np.float64))
-    total = float(probability.sum(dtype=np.float64)) + float(solid.sum())
-    return 2.0 * inside / total if total > 1e-6 else 1.0
 
 
 def disagreement(solid: np.ndarray, views: np.ndarray) -> float:

@@ -51,8 +51,9 @@ const choose = async (row) => {
   $("message").textContent = "loading …";
   try {
     const [image, truth, chance] = await Promise.all(["picture", "truth", "probability"].map((kind) => picture(kind, one.place)));
+    const band = listing.margins ? await picture("band", one.place) : null;
     if (mine !== ticket) return;
-    loaded = { one, image, truth, chance };
+    loaded = { one, image, truth, chance, band };
     $("message").textContent = "";
     draw();
     if (listing.maps) await maps(one.place, mine);
@@ -76,7 +77,7 @@ const maps = async (place, mine) => {
 // Every pixel anew: the threshold recolours in place, nothing is asked of the server.
 const draw = () => {
   if (!loaded) return;
-  const { one, image, truth, chance } = loaded;
+  const { one, image, truth, chance, band } = loaded;
   const width = image.width, height = image.height, count = width * height;
   const level = Number($("threshold").value) * 65535, border = Number($("wipe").value) * width, mode = $("mode").value;
   const out = new ImageData(width, height);
@@ -93,6 +94,14 @@ const draw = () => {
       else if (says) { colour = EXTRA; strength = 0.7; }
       else if (has) { colour = MISSED; strength = (x + Math.floor(i / width)) % 6 < 3 ? 0.9 : 0.4; }
     } else if (mode === "probability") { const v = value / 65535; colour = [255 * v, 220 * v * v + 40 * v, 90 + 60 * v]; strength = 0.75; }
+    else if (mode === "margins" && band) {
+      // outlines of truth (blue), core and outer margin (orange); the band between them is tinted
+      const level = band.data[p], next = (q) => (q >= 0 && q < 4 * count ? q : p);
+      const edge = (read) => [p + 4, p + 4 * width].some((q) => read(next(q)) !== read(p));
+      if (edge((q) => truth.data[q] > 0)) { colour = RIGHT; strength = 1; }
+      else if (edge((q) => band.data[q] > 200) || edge((q) => band.data[q] > 40)) { colour = EXTRA; strength = 0.9; }
+      else if (level > 40 && level < 200) { colour = EXTRA; strength = 0.25; }
+    }
     for (let c = 0; c < 3; c++) out.data[p + c] = colour ? image.data[p + c] * (1 - strength) + colour[c] * strength : image.data[p + c];
     if (mode === "wipe" && Math.abs(x - border) < 0.6) out.data[p] = out.data[p + 1] = out.data[p + 2] = 255;
     out.data[p + 3] = 255;
@@ -105,6 +114,7 @@ const draw = () => {
   $("threshold-value").textContent = Number($("threshold").value).toFixed(2);
   $("wipe-label").hidden = mode !== "wipe";
   $("legend").hidden = mode !== "errors";
+  $("promise").hidden = mode !== "margins";
   const figure = (value, digits) => (value === null ? "–" : value.toFixed(digits));
   const rows = { case: one.id, fold: one.fold, "Dice now": dice.toFixed(4), "Dice scored": figure(one.dice, 4), "IoU scored": figure(one.iou, 4), "HD95, px": figure(one.hd95, 1), "missed, px": fn, "too much, px": fp };
   if (one.cls) rows.kind = one.cls;
@@ -126,7 +136,7 @@ document.addEventListener("keydown", (event) => {
   const field = event.target.matches("input, select");
   if (event.ctrlKey || event.metaKey || event.altKey || (field && event.target.type !== "range")) return;
   const arrows = !field;
-  const keys = { n: () => step(1), p: () => step(-1), m: () => { const mode = $("mode"); mode.selectedIndex = (mode.selectedIndex + 1) % mode.length; draw(); },
+  const keys = { n: () => step(1), p: () => step(-1), m: () => { const mode = $("mode"); do mode.selectedIndex = (mode.selectedIndex + 1) % mode.length; while (mode.selectedOptions[0].disabled); draw(); },
     "+": () => nudge(0.01), "-": () => nudge(-0.01), ...(arrows && { ArrowRight: () => step(1), ArrowDown: () => step(1), ArrowLeft: () => step(-1), ArrowUp: () => step(-1) }) };
   if (keys[event.key]) { event.preventDefault(); keys[event.key](); }
 });
@@ -142,5 +152,7 @@ fetch("cases.json").then((answer) => answer.json()).then((found) => {
   document.title = $("title").textContent = found.title;
   $("notice").hidden = found.selection !== "test";
   $("threshold").value = found.threshold;
+  $("margins").hidden = $("margins").disabled = !found.margins;
+  $("promise").textContent = `${found.margins} Blue: the truth. Orange: core, outer margin, and the band between them.`;
   fill();
 });
