@@ -59,3 +59,14 @@ def test_ece_by_brute_force(sample: tuple[np.ndarray, np.ndarray]) -> None:
     bins = calibration.bins(found)
     assert sum(row["count"] for row in bins) == p.size
     assert (bins[0]["low"], bins[-1]["high"]) == (0.0, 1.0)
+
+
+def test_the_expected_dice_of_certain_and_of_undecided_probabilities():
+    mask = np.zeros((2, 4, 4), bool)
+    mask[:, 1:3, 1:3] = True
+    probability = np.where(mask, 1.0, 0.0)
+    probability[1] = 0.5
+    found = calibration.expected_dice(probability, mask)
+    assert found[0] == pytest.approx(1.0)
+    assert found[1] == pytest.approx(2 * 2.0 / (8.0 + 4.0))
+    assert calibration.expected_dice(np.zeros((1, 4, 4)), np.zeros((1, 4, 4), bool))[0] == 1.0

@@ -10,7 +10,7 @@ import pytest
 
 from segkit import paths
 from segkit.report import charts
-from segkit.report.page import write_report
+from segkit.report.page import render, write_report
 from segkit.report.reading import Score, expand, read_entries
 from segkit.report.table import as_latex, as_markdown, build_table, interval
 from segkit.report.ties import ties
@@ -95,7 +95,7 @@ def test_every_picture_and_control_has_words(page):
     assert len(pictures) == 3 * 9 * 4
     assert all(attrs["alt"] for attrs in pictures)
     charted = [a for a in found.all("figure") if a.get("class") == "chart"]
-    assert len(charted) == 5
+    assert len(charted) == 6
     assert all(re.search(r"\d", attrs["aria-label"]) for attrs in charted)
     assert found.all("html")[0]["lang"] == "en"
 
@@ -295,3 +295,14 @@ def test_the_json_form_has_numbers(runs, capsys):
     assert row["run"] == "wide"
     assert row["params"] == int(row["params"])
     assert row["dice_image"]["ci95"][0] <= row["dice_image"]["mean"] <= row["dice_image"]["ci95"][1]
+
+
+def test_a_certified_run_shows_margins_coverage_and_risk(runs, certificate_file):
+    page = render(read_entries([certificate_file.parent, runs["narrow"]], cost=False))
+    assert "Margins and doubt" in page
+    assert "outer margin" in page
+    assert "Risk against coverage" in page
+    assert "AURC" in page
+    plain = render(read_entries([runs["narrow"]], cost=False))
+    assert "outer margin" not in plain
+    assert "AURC" in plain  # by expected Dice, which every scored run has

@@ -168,3 +168,16 @@ def test_a_run_without_its_pictures_says_what_to_do(runs, tmp_path, monkeypatch)
     monkeypatch.setenv("SEGKIT_HOME", str(tmp_path))
     with pytest.raises(SegkitError, match="segkit data prepare demo"):
         View(tmp_path / "run")
+
+
+def test_margins_are_offered_only_with_a_certificate(server, runs, certificate_file):
+    listing = json.loads(ask(server, f"/{server.token}/cases.json")[2])
+    assert listing["margins"] == ""
+    with View(certificate_file.parent, device="cpu") as certified:
+        found = certified.cases
+        assert "0.7" in found.listing["margins"]
+        levels = np.asarray(Image.open(io.BytesIO(found.band(0))))
+        assert set(np.unique(levels)) <= {0, 85, 170, 255}
+        chance = np.asarray(Image.open(io.BytesIO(found.probability(0))))
+        inside = chance[..., 0].astype(int) * 256 + chance[..., 1] > 0.5 * 65535
+        assert ((levels >= 170) == inside).all()
