@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SegkitError(Exception):
@@ -41,6 +41,12 @@ class MissingExtra(SegkitError):
 def nearest(name: str, names: Iterable[str], most: int = 3) -> list[str]:
     """The known names that look most like `name`, best first."""
     return difflib.get_close_matches(name.lower(), list(names), n=most, cutoff=0.5)
+
+
+def check_choice(flag: str, value: str, allowed: Sequence[str]) -> None:
+    """Refuse a value that an option does not know."""
+    if value not in allowed:
+        raise UsageError(f"{flag} is '{value}'", f"allowed: {', '.join(allowed)}")
 
 
 def unknown(kind: str, name: str, names: Iterable[str]) -> UsageError:

@@ -14,7 +14,8 @@ from segkit import paths
 from segkit.data.store import PreparedSet
 from segkit.errors import UsageError
 
-COLOURS = ((255, 220, 0), (0, 230, 255), (255, 80, 220), (90, 255, 90))
+Colour = tuple[int, int, int]
+COLOURS: tuple[Colour, ...] = ((255, 220, 0), (0, 230, 255), (255, 80, 220), (90, 255, 90))
 Pixels = NDArray[np.uint8]
 Change = Callable[[str, Pixels, Pixels], tuple[Pixels, Pixels]]
 
@@ -33,7 +34,7 @@ def contact_sheet(
     shown.
     """
     shown = list(ids) or _random_ids(prepared, count, seed)
-    _save(_grid([_tile(prepared, name, side, change) for name in shown], columns), path)
+    save(grid([_tile(prepared, name, side, change) for name in shown], columns), path)
     return shown
 
 
@@ -53,11 +54,12 @@ def comparing_sheet(
         for label, change in changes.items()
         for name in shown
     ]
-    _save(_grid(tiles, len(shown)), path)
+    save(grid(tiles, len(shown)), path)
     return shown
 
 
-def _grid(tiles: list[Pixels], columns: int) -> Pixels:
+def grid(tiles: Sequence[Pixels], columns: int) -> Pixels:
+    """Tiles of one size in rows, the last filled up with grey."""
     columns = max(1, min(columns, len(tiles)))
     tiles = [*tiles, *[np.full_like(tiles[0], 24)] * (-len(tiles) % columns)]
     return np.vstack([np.hstack(tiles[k : k + columns]) for k in range(0, len(tiles), columns)])
@@ -81,13 +83,13 @@ def _tile(
     return _with_caption(outlined(picture, truth), caption or name)
 
 
-def outlined(image: Pixels, mask: Pixels) -> Pixels:
-    """The picture with the outline of each class on it."""
-    drawn = np.ascontiguousarray(image)
+def outlined(image: Pixels, mask: Pixels, colours: Sequence[Colour] = COLOURS) -> Pixels:
+    """A copy of the picture with the outline of each class on it."""
+    drawn = np.array(image, order="C")
     for index in range(1, int(mask.max(initial=0)) + 1):
         layer = (mask == index).astype(np.uint8)
         lines, _ = cv2.findContours(layer, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)
-        cv2.drawContours(drawn, lines, -1, COLOURS[(index - 1) % len(COLOURS)], 1)
+        cv2.drawContours(drawn, lines, -1, colours[(index - 1) % len(colours)], 1)
     return drawn
 
 
@@ -107,7 +109,8 @@ def check_name(path: Path) -> None:
         raise UsageError(f"{path} cannot be a sheet", "a .png or .jpg file is expected")
 
 
-def _save(picture: Pixels, path: Path) -> None:
+def save(picture: Pixels, path: Path) -> None:
+    """Write a picture, whole or not at all."""
     check_name(path)
     suffix = path.suffix.lower()
     done, data = cv2.imencode(suffix, picture[..., ::-1])

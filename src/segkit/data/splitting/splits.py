@@ -17,7 +17,7 @@ from segkit.data.splitting.protocols import protocol as find_protocol
 from segkit.data.splitting.rules import Splitter
 from segkit.data.splitting.types import Fold, Split
 from segkit.data.store import PreparedSet
-from segkit.errors import SegkitError, UsageError
+from segkit.errors import SegkitError, UsageError, check_choice
 from segkit.recipe import DataRecipe
 
 TORN = "groups of copies or neighbours lie on both sides of the split"
@@ -62,9 +62,9 @@ def make_split(
     """
     if split is not None and folds is not None:
         raise UsageError("--split and --folds contradict each other", None, "Give one of them.")
-    _among("--order", order, ("seeded", "id", "name"))
-    _among("--stratify", stratify, ("auto", "class", "area", "none"))
-    _among("--tail", tail, ("spread", "train"))
+    check_choice("--order", order, ("seeded", "id", "name"))
+    check_choice("--stratify", stratify, ("auto", "class", "area", "none"))
+    check_choice("--tail", tail, ("spread", "train"))
     whole = "--split-file" if split_file is not None else ""
     published = protocol or split == "official" or _has_official_test(prepared)
     if not whole and folds is None and split in (None, "official") and published:
@@ -104,11 +104,6 @@ def _refuse_unused(whole: str, folds: int | None, order: str, stratify: str, tai
         raise UsageError(
             "--stratify area contradicts --order", "sorted slices can keep classes only"
         )
-
-
-def _among(flag: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{flag} is '{value}'", f"allowed: {', '.join(allowed)}")
 
 
 def _has_official_test(prepared: PreparedSet) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +16,7 @@ from segkit.data.store import PreparedSet, open_prepared
 from segkit.engine.evaluating.cases import BATCH, MeasurementPlan
 from segkit.engine.evaluating.seen import warning as seen_in_training
 from segkit.engine.runs import FoldDir, Run
-from segkit.errors import SegkitError, UsageError, unknown
+from segkit.errors import SegkitError, UsageError, check_choice, unknown
 from segkit.metrics import cases
 from segkit.metrics.protocols import CONVENTIONS
 
@@ -112,11 +111,11 @@ class Evaluation:
 
 def prepare_evaluation(run: Run, settings: EvaluationSettings) -> Evaluation:
     """The evaluation of an evaluation, or an error that says what cannot be scored."""
-    _among("--at", settings.at, ("prepared", "original"))
-    _among("--split", settings.split, (*PARTS, "all"))
-    _among("--tta", settings.tta, ("none", "flips", "d4"))
-    _among("--engine", settings.engine, ("auto", "native", "python", "medpy", "device"))
-    _among("--interval", settings.interval, ("bca", "percentile"))
+    check_choice("--at", settings.at, ("prepared", "original"))
+    check_choice("--split", settings.split, (*PARTS, "all"))
+    check_choice("--tta", settings.tta, ("none", "flips", "d4"))
+    check_choice("--engine", settings.engine, ("auto", "native", "python", "medpy", "device"))
+    check_choice("--interval", settings.interval, ("bca", "percentile"))
     strangers = [name for name in settings.extras or () if name not in cases.EXTRAS]
     if strangers:
         raise unknown("costly metric", strangers[0], cases.EXTRAS)
@@ -145,11 +144,6 @@ def _other_set(run: Run, name: str) -> PreparedSet:
     """Another dataset, prepared as the run's own (size and resizing)."""
     recipe = replace(run.recipe.data, name=name, variant="original")
     return open_prepared(ensure_prepared(name, recipe))
-
-
-def _among(flag: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise UsageError(f"{flag} is '{value}'", f"allowed: {', '.join(allowed)}")
 
 
 def _scoring(run: Run, protocol: str | None) -> tuple[str, ...] | None:

@@ -81,8 +81,8 @@ def _failures(
     run: Run, fold: FoldDir, prepared: PreparedSet, rows: list[dict[str, str]], out: Path
 ) -> bool:
     """The worst test pictures, the truth white, the network's outline blue."""
+    from segkit.data.sheet import grid, outlined
     from segkit.engine.predicting.segmenter import Segmenter
-    from segkit.engine.training.samples import outlined, sheet
 
     worst = sorted(rows, key=lambda row: float(row["dice"]))[:FAILURES]
     place = {name: index for index, name in enumerate(prepared.ids)}
@@ -90,12 +90,12 @@ def _failures(
     tiles = []
     for row in worst:
         image, truth = prepared.images[place[row["id"]]], prepared.masks[place[row["id"]]]
-        drawn = outlined(np.asarray(image), np.asarray(truth), WHITE)
+        drawn = outlined(np.asarray(image), np.asarray(truth), [WHITE])
         found = segmenter.masks(np.asarray(image)[None])[0]
-        drawn = outlined(drawn, np.asarray(found), BLUE)
+        drawn = outlined(drawn, np.asarray(found), [BLUE])
         tiles.append(np.asarray(Image.fromarray(drawn).resize((SIDE, SIDE))))
     if tiles:
-        Image.fromarray(sheet(tiles, FAILURES)).save(out / "failures.jpg", quality=80)
+        Image.fromarray(grid(tiles, FAILURES)).save(out / "failures.jpg", quality=80)
     return bool(tiles)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 from segkit import paths
 from segkit.data.geometry import Geometry
 from segkit.data.images import read_image
+from segkit.data.pairing import IMAGE_SUFFIXES
 from segkit.engine.certificate import Band
 from segkit.engine.predicting import outputs, promises, rle, tta
 from segkit.engine.predicting.masks import masks_from
@@ -27,9 +28,7 @@ from segkit.engine.predicting.opening import open_picture, restore
 from segkit.engine.predicting.sliding import Sliding, as_numpy, slide
 from segkit.errors import SegkitError, UsageError
 
-SUFFIXES = frozenset(
-    (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".gif", ".ppm", ".pgm")
-)
+SUFFIXES = frozenset(IMAGE_SUFFIXES)
 RESULTS = ("masks", "overlays", "probabilities", "bands", "deferred")  # folders that a job writes
 HELD_PIXELS = 40_000_000  # a batch is closed early when its pictures hold more than this
 LARGE_PIXELS = 8_000_000  # pictures from here on are written one at a time

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from segkit import paths
 from segkit.data.loader import Loader
+from segkit.data.sheet import grid, outlined, save
 from segkit.engine.runs import COLUMNS
 
-SAMPLES = 8
+SAMPLES, ROW = 8, 4
 TRUTH, PREDICTION = (80, 220, 80), (255, 200, 0)  # RGB
 LINES = (("loss", "#c0392b"), ("val_loss", "#e67e22"), ("val_dice_image", "#2471a3"))
 
@@ -31,39 +31,16 @@ def write_samples(path: Path, network: nn.Module, loader: Loader, threshold: flo
     found = logits[:, 0].sigmoid() >= threshold if logits.shape[1] == 1 else logits.argmax(1) > 0
     rows = loader.rows[: len(found)]
     pictures = [np.array(_host(loader.images[row])) for row in rows]
-    masks = [np.array(_host(loader.masks[row])) > 0 for row in rows]
+    masks = [(np.array(_host(loader.masks[row])) > 0).astype(np.uint8) for row in rows]
     tiles = [
-        outlined(outlined(picture, mask, TRUTH), guess, PREDICTION)
-        for picture, mask, guess in zip(pictures, masks, found.cpu().numpy(), strict=True)
+        outlined(outlined(picture, mask, [TRUTH]), guess, [PREDICTION])
+        for picture, mask, guess in zip(pictures, masks, found.byte().cpu().numpy(), strict=True)
     ]
-    done, encoded = cv2.imencode(".png", cv2.cvtColor(sheet(tiles), cv2.COLOR_RGB2BGR))
-    if done:
-        with paths.replacing(path) as temporary:
-            temporary.write_bytes(encoded.tobytes())
+    save(grid(tiles, ROW), path)
 
 
 def _host(array: np.ndarray | Tensor) -> np.ndarray:
     return array.cpu().numpy() if isinstance(array, Tensor) else array
-
-
-def outlined(picture: np.ndarray, mask: np.ndarray, colour: Sequence[int]) -> np.ndarray:
-    """A picture with the border of a mask drawn in."""
-    drawn = picture.copy()
-    parts, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(drawn, parts, -1, tuple(colour), 1)
-    return drawn
-
-
-def sheet(tiles: Sequence[np.ndarray], columns: int = 4) -> np.ndarray:
-    """Tiles of one size in rows, with a thin white gap."""
-    height, width = tiles[0].shape[:2]
-    rows = -(-len(tiles) // columns)
-    columns = min(columns, len(tiles))
-    page = np.full((rows * (height + 2), columns * (width + 2), 3), 255, np.uint8)
-    for number, tile in enumerate(tiles):
-        top, left = number // columns * (height + 2), number % columns * (width + 2)
-        page[top : top + height, left : left + width] = tile
-    return page
 
 
 def write_curves(path: Path, history: Sequence[Sequence[float]]) -> None:
