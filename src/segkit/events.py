@@ -187,6 +187,15 @@ class SweepDone(Event):
 
 
 @dataclass(frozen=True)
+class SearchDone(Event):
+    """All trials of a search, judged on the validation part."""
+
+    kind = "done"
+    run: str
+    rows: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Verdict(Event):
     """The end of a reproduction; its document's keys are the event's."""
 

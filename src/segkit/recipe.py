@@ -177,6 +177,7 @@ class TrainRecipe:
     seed: int = 0
     sync_batchnorm: bool = False
     save_minutes: float | None = None
+    trials: int = 0  # a search chose these settings among so many; changes nothing, is reported
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch", "val_every", "early_stop"):

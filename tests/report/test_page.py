@@ -116,6 +116,17 @@ def test_a_run_selected_on_its_test_part_is_marked(page, runs, tmp_path):
     assert "selection: validation" in honest
 
 
+def test_a_run_whose_settings_were_searched_says_among_how_many(runs, tmp_path):
+    searched = tmp_path / "searched"
+    shutil.copytree(runs["narrow"], searched)
+    recipe = paths.read_json(searched / "recipe.json")
+    recipe["train"]["trials"] = 40
+    paths.write_json(searched / "recipe.json", recipe)
+    badge = "settings: best of 40 trials"
+    assert badge in write_report([searched], tmp_path / "one.html").read_text()
+    assert badge not in write_report([runs["narrow"]], tmp_path / "two.html").read_text()
+
+
 def test_a_single_run_has_cards_and_its_command(runs, tmp_path):
     page = write_report([runs["wide"]], tmp_path / "one.html").read_text()
     assert "12 test pictures at 48 × 48 pixels" in page

@@ -93,6 +93,8 @@ def _badges(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     if "test" in kinds:
         some = "" if len(kinds) == 1 else " (some runs)"
         found.append(_badge(f"selection: test part{some}", "it chose the checkpoint", warn=True))
+    for trials in sorted({entry.run.recipe.train.trials for entry in entries} - {0}):
+        found.append(_badge(f"settings: best of {trials} trials", "chosen on the validation part"))
     return found
 
 

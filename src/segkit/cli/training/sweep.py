@@ -11,6 +11,7 @@ import typer
 
 from segkit.cli import _console as console
 from segkit.cli import _launching
+from segkit.cli.training import searching
 from segkit.errors import UsageError
 from segkit.limits import MAX_SEED
 from segkit.metrics.table import HEADLINE
@@ -26,6 +27,10 @@ def command(
     ] = None,
     grid: Annotated[
         list[str] | None, typer.Option(help="section.key=a,b (repeatable: all combinations).")
+    ] = None,
+    search: Annotated[
+        int | None,
+        typer.Option(min=1, help="So many trials by Optuna; --grid takes a..b and log:a..b too."),
     ] = None,
     study: Annotated[
         str | None, typer.Option(help="A shipped study (--list), or twin: ARCH without scans.")
@@ -63,7 +68,13 @@ def command(
     if list_:
         _list(json)
         return
-    name, points = _points(architecture, grid or [], study)
+    if search is None:
+        name, points = _points(architecture, grid or [], study)
+    elif study or not grid or architecture is None or plan or seeds > 1:
+        why = "not --study, --plan or --seeds"
+        raise UsageError("--search needs ARCH and --grid", why, "--grid optim.lr=log:1e-4..1e-2")
+    else:
+        name, points = architecture, []
     flags: dict[str, dict[str, Any]] = {
         "data": {
             "name": data,
@@ -74,6 +85,14 @@ def command(
         "optim": {"lr": lr},
         "train": {"epochs": epochs, "batch": batch, "seed": seed},
     }
+    if search is not None:
+        made = request.resolve(name, recipe, flags, set_ or [])
+        told = {"device": device, "resume": resume}
+        told["command"] = shlex.join(["segkit", *sys.argv[1:]])
+        where = (on, cluster, emit, json)
+        place = out or _folder(name, None, resume, "search")
+        searching.search(made, grid or [], search, place, told, where)
+        return
     asked = [
         (
             point,
@@ -121,16 +140,18 @@ def _points(
     return build.architecture(architecture).name, studies.from_grids(grid)
 
 
-def _folder(name: str, study: str | None, resume: bool) -> Path:
+def _folder(name: str, study: str | None, resume: bool, kind: str = "sweep") -> Path:
     from segkit import paths
     from segkit.engine.training.request import free_folder
 
-    label = f"sweep-{study or name}" + (f"-{name}" if study == "twin" else "")
+    label = f"{kind}-{study or name}" + (f"-{name}" if study == "twin" else "")
     if not resume:
         return free_folder(paths.runs(), label)
-    found = sorted(paths.runs().glob(f"{label}*/sweep.json"), key=lambda p: p.stat().st_mtime)
+    found = sorted(paths.runs().glob(f"{label}*/{kind}.json"), key=lambda p: p.stat().st_mtime)
     if not found:
-        raise UsageError(f"no sweep '{label}' to resume in {paths.runs()}", None, "Name it: --out.")
+        raise UsageError(
+            f"no {kind} '{label}' to resume in {paths.runs()}", None, "Name it: --out."
+        )
     return found[-1].parent
 
 

@@ -76,8 +76,20 @@ def _reproduce(plan: Plan) -> None:
     reproduce.conclude(Path(plan.out), card, printed, full, seconds)
 
 
+def _search(plan: Plan) -> None:
+    from segkit.engine.experiments import trials
+
+    trials.collect(Path(plan.out))
+
+
 def _nothing(plan: Plan) -> None:
     """Commands conclude themselves."""
 
 
-WAYS = {"train": _train, "sweep": _sweep, "reproduce": _reproduce, "commands": _nothing}
+WAYS = {
+    "train": _train,
+    "sweep": _sweep,
+    "reproduce": _reproduce,
+    "commands": _nothing,
+    "search": _search,
+}

@@ -30,6 +30,7 @@ class Task:
     folder: str  # where its results appear; a run folder, or the fold's
     seed: int | None = None
     fold: int | None = None
+    trial: int | None = None  # of a search
     recipe: dict[str, Any] | None = None  # of a run of its own
     words: tuple[str, ...] | None = None  # of a command: what stands behind `segkit`
 

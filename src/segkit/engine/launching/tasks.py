@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segkit.engine.experiments import cards, reproduce
+from segkit.engine.experiments import cards, reproduce, search
 from segkit.engine.experiments import sweep as sweeping
 from segkit.engine.experiments.reproduce import Order
 from segkit.engine.experiments.studies import Point
@@ -89,6 +89,18 @@ def of_sweep(
     given: dict[str, Any] = {"options": kept(options, place), "about": about}
     given["settings"] = place.settings
     return plans.make("sweep", place.on, out, tasks, threads=place.threads, **given)
+
+
+def of_search(out: Path, options: TrainingOptions, place: Place) -> Plan:
+    """A task for each trial of a search that is begun."""
+    out = out.absolute()
+    _, _, count = search.read(out)
+    listed = [
+        Task(f"trial {number}", str(search.folder_of(out, number)), trial=number)
+        for number in range(count)
+    ]
+    given: dict[str, Any] = {"options": kept(options, place), "settings": place.settings}
+    return plans.make("search", place.on, out, listed, threads=place.threads, **given)
 
 
 def of_card(order: Order, place: Place, say: Say) -> Plan:

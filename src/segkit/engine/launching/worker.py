@@ -112,6 +112,11 @@ def _work(plan: Plan, task: Task) -> Iterator[Event]:
     if task.fold is not None and task.seed is not None:
         yield from cells.train_cell(Path(plan.out), task.seed, task.fold, options)
         return
+    if task.trial is not None:
+        from segkit.engine.experiments import trials
+
+        yield from trials.run_trial(Path(plan.out), task.trial, options)
+        return
     folder = Path(task.folder)
     started = (folder / "recipe.json").is_file()
     own = crossval.TrainingOptions(**{**plan.options, "resume": started})

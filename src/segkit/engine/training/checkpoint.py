@@ -20,7 +20,8 @@ from segkit import paths
 from segkit.errors import SegkitError, UsageError
 from segkit.recipe import differing_keys
 
-FREE = ("train.save_minutes", "data.cache")  # settings that change nothing in the result
+# settings that change nothing in the result
+FREE = ("train.save_minutes", "train.trials", "data.cache")
 
 
 def save_last(path: Path, state: Mapping[str, Any]) -> None:
