@@ -18,6 +18,7 @@ from torch import Tensor
 from segkit import build
 from segkit.api import resolve
 from segkit.engine.checkpoints import Checkpoint, State
+from segkit.engine.outline import outline
 from segkit.errors import SegkitError, UsageError, unknown
 from segkit.nn.renaming import Layout
 
@@ -129,8 +130,7 @@ def shapes(name: str, settings: Mapping[str, Any]) -> dict[str, torch.Size]:
 
 @cache
 def _shapes(name: str, settings: tuple[tuple[str, Any], ...]) -> dict[str, torch.Size]:
-    with torch.device("meta"):
-        network = build.create(name, **dict(settings))
+    network = outline(name, build.model_config(name, dict(settings)))
     return {key: value.shape for key, value in network.state_dict().items()}
 
 

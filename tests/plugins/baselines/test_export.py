@@ -25,12 +25,17 @@ VARIANTS = [
 UNPROVEN = {
     "fsca_net",
     "h2former",
+    "hvmunet",
+    "mambaliteunet",
+    "mhorunet",
     "missformer",
+    "mobileuvit_l",
     "rwkv_unet",
     "rwkv_unet_s",
     "swin_umamba",
     "swin_unet",
     "transunet",
+    "vmunetv2",
 }
 
 

@@ -42,7 +42,7 @@ def command(
     ] = True,
     seconds: Annotated[
         float, typer.Option(min=0.1, help="Time for what is measured, per network and size.")
-    ] = 3.0,
+    ] = 2.0,
     tree: Annotated[bool, typer.Option("--tree", help="Costs per block.")] = False,
     depth: Annotated[int, typer.Option(min=1, help="Levels of --tree.")] = 2,
     plot: Annotated[

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from segkit.engine.costs.rules import Cost, base_name, cost_of, is_known
@@ -82,6 +81,11 @@ def full_shape(input_size: Sequence[int]) -> tuple[int, ...]:
 def _count(
     module: nn.Module, method: str, shape: tuple[int, ...], device: torch.device, dtype: torch.dtype
 ) -> Count:
+    if device.type == "meta":  # shapes alone are quick: fake tensors load a compiler first
+        with suppress(RuntimeError):
+            return _run(module, method, torch.empty(shape, device=device, dtype=dtype))
+    from torch._subclasses.fake_tensor import FakeTensorMode
+
     try:
         with FakeTensorMode(allow_non_fake_inputs=True):
             return _run(module, method, torch.empty(shape, device=device, dtype=dtype))

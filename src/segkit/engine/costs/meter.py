@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 WARM_UP = 3
-SECONDS = 3.0  # for everything measured, by default
+SECONDS = 2.0  # for everything measured, by default
 LATENCY_SHARE, THROUGHPUT_SHARE = 0.3, 0.3  # of it; memory takes one pass forward and one back
 FEWEST = 2  # latency runs, however slow
 MOST_BATCH = 64

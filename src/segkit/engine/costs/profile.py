@@ -9,7 +9,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from torch import nn
 
 from segkit import build
@@ -18,6 +17,7 @@ from segkit.engine.costs.counting import Count, count
 from segkit.engine.costs.meter import SECONDS, Meter, backend_name
 from segkit.engine.costs.stored import published
 from segkit.engine.environment import versions
+from segkit.engine.outline import outline
 from segkit.engine.predicting.segmenter import pick_device
 from segkit.errors import UsageError
 
@@ -51,7 +51,7 @@ def counted(
 ) -> tuple[dict[str, Any], nn.Module]:
     """The document without what is measured, and the network that was counted."""
     shape = (settings.batch, config.in_channels, *input_size(value, config, settings.size))
-    network = outline(value, config)
+    network = quick(value, config)
     found = count(network, shape)
     document = architecture_facts(value, config, network) | costs(value, network, found, shape)
     document |= {"latency_ms": None, "peak_memory_mb": None}
@@ -63,14 +63,12 @@ def counted(
     return document, network
 
 
-def outline(value: Architecture, config: Any) -> nn.Module:
+def quick(value: Architecture, config: Any) -> nn.Module:
     """The network without numbers, which is quick; with them where a part of it needs them."""
-    if value.paper_counter is None:
-        try:
-            with torch.device("meta"):
-                return build.build(value.name, config).eval()
-        except (NotImplementedError, RuntimeError):  # an initialisation that reads its numbers
-            pass
+    try:
+        return outline(value.name, config)
+    except (NotImplementedError, RuntimeError):  # an initialisation that reads its numbers
+        pass
     return build.build(value.name, config).eval()
 
 
