@@ -38,6 +38,7 @@ DATA = _stage("data", "Fetch, import, prepare, split, check and show datasets.",
 TRAIN = _stage("train", "Train a network: one split, folds or seeds; resumable.", WORK)
 DISTIL = _stage("distil", "Train a small network on the answers of a large one.", WORK)
 EVALUATE = _stage("evaluate", "Score a run, with intervals, under any published protocol.", WORK)
+STUDY = _stage("study", "Questions about results, answered by a page.", WORK, "app")
 CERTIFY = _stage("certify", "Margins with a guarantee, and an honest doubt per picture.", WORK)
 PREDICT = _stage("predict", "Masks at original size for pictures and folders.", SHIP)
 COMPARE = _stage("compare", "Paired tests and tie groups over runs.", SHOW)

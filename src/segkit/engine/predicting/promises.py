@@ -121,13 +121,17 @@ def levels(band: Band) -> np.ndarray:
 
 
 def draw(picture: np.ndarray, band: Band, colour: tuple[int, int, int]) -> None:
-    """Both margins as thin dashed lines into an overlay (RGB, in place)."""
+    """Both margins as thin dashed lines into an overlay (RGB, in place): dark outside, pale inside.
+
+    Dark lines show on the bright surroundings, pale ones on what is marked.
+    """
     thickness = max(1, round(max(picture.shape[:2]) / 500))
-    pale = tuple(int(255 - (255 - value) * 0.55) for value in colour)
-    for part in (band.outer, band.inner):
-        lines = cv2.findContours(part.view(np.uint8), cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)[0]
-        for line in lines:
-            _dashed(picture, line[:, 0], pale, thickness)
+    pale = tuple(int(255 - (255 - value) * 0.45) for value in colour)
+    dark = tuple(int(value * 0.55) for value in colour)
+    for part, shade in ((band.outer, dark), (band.inner, pale)):
+        solid = part.view(np.uint8)
+        for line in cv2.findContours(solid, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE)[0]:
+            _dashed(picture, line[:, 0], shade, thickness)
 
 
 def _dashed(
