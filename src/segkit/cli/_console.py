@@ -49,19 +49,48 @@ def line(*pieces: str | Text, style: str = "") -> Text:
     return Text.assemble(*pieces, style=style)
 
 
+@contextmanager
+def words(asked: str) -> Iterator[None]:
+    """Write what follows in the words of CLAIM, or in our own (`plain`)."""
+    from segkit.report.wording import check
+
+    _WORDS.append(check(asked))
+    try:
+        yield
+    finally:
+        _WORDS.pop()
+
+
+_WORDS = ["plain"]
+
+
+def words_are(asked: str) -> bool:
+    """Whether these words are asked for."""
+    return _WORDS[-1] == asked
+
+
+def worded(value: Any) -> Any:
+    """A text in the words that are asked for; anything else as it is."""
+    if _WORDS[-1] == "plain" or not isinstance(value, str):
+        return value
+    from segkit.report.wording import in_words
+
+    return in_words(value, _WORDS[-1])
+
+
 def say(*pieces: str | Text) -> None:
     """A line of result on stdout."""
-    out().print(line(*pieces))
+    out().print(line(*map(worded, pieces)))
 
 
 def note(*pieces: str | Text) -> None:
     """A line of information on stderr."""
-    err().print(line(*pieces, style="dim" if sys.stderr.isatty() else ""))
+    err().print(line(*map(worded, pieces), style="dim" if sys.stderr.isatty() else ""))
 
 
 def warn(text: str) -> None:
     """A warning on stderr."""
-    err().print(warning(text))
+    err().print(warning(worded(text)))
 
 
 def warning(text: str) -> Text:
@@ -109,6 +138,9 @@ def table(
     right: Sequence[str] = (),
 ) -> None:
     """A table: drawn on a terminal, tab-separated when piped; `right` names columns of figures."""
+    columns, right = list(map(worded, columns)), list(map(worded, right))
+    title, caption = worded(title), worded(caption)
+    rows = [list(map(worded, row)) for row in rows]
     if not sys.stdout.isatty():
         _plain_table(columns, rows, title)
         return

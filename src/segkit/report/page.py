@@ -15,27 +15,30 @@ from segkit.report import certified, charts, pictures, sections
 from segkit.report.reading import Entry, read_cases, read_entries
 from segkit.report.table import build_table
 from segkit.report.ties import ties
+from segkit.report.wording import INTERNAL, page_in_words
 
 LIMIT = 5_000_000  # bytes of a report
 
 
-def write_report(runs: Sequence[Path | str], out: Path | str, cost: bool = True) -> Path:
+def write_report(
+    runs: Sequence[Path | str], out: Path | str, cost: bool = True, words: str = "plain"
+) -> Path:
     """Write the report of the runs; `out` is a file, or a folder that gets report.html."""
     out = Path(out)
     file = out if out.suffix.lower() in (".html", ".htm") else out / "report.html"
-    return paths.write_text(file, render(read_entries(runs, cost)))
+    return paths.write_text(file, render(read_entries(runs, cost), words))
 
 
-def render(entries: Sequence[Entry]) -> str:
+def render(entries: Sequence[Entry], words: str = "plain") -> str:
     """The page; with fewer example pictures if it would pass the limit."""
     for each in (3, 2, 1, 0):
-        page = _render(entries, each)
+        page = page_in_words(_render(entries, each, words), words)
         if len(page.encode()) < LIMIT:
             break
     return page
 
 
-def _render(entries: Sequence[Entry], each: int) -> str:
+def _render(entries: Sequence[Entry], each: int, words: str = "plain") -> str:
     import jinja2
 
     compared = ties(entries)
@@ -70,7 +73,7 @@ def _render(entries: Sequence[Entry], each: int) -> str:
         sections=[{"id": key, "title": titles[key]} for key in contents if contents[key]],
         title=_title(entries),
         lead=_lead(entries),
-        notices=sections.notices(entries),
+        notices=[*([INTERNAL] if words == "claim" else []), *sections.notices(entries)],
         version=__version__,
         date=date.today().isoformat(),
         css=_raw("page.css"),

@@ -10,12 +10,21 @@ from segkit.report.reading import Entry, read_entries
 from segkit.report.sections import notices, tie_note
 from segkit.report.table import Column, as_csv, as_latex, as_markdown, build_table
 from segkit.report.ties import Ties, ties
+from segkit.report.wording import INTERNAL, in_words
 
 BRACKETS = "95 % confidence intervals in brackets; the best figure of a column is bold."
 
 
-def as_text(runs: Sequence[Path], kind: str, cost: bool = True) -> str:
+TESTED = {"md": f"{INTERNAL}\n\n", "latex": f"% {INTERNAL}\n", "csv": f"# {INTERNAL}\n"}
+
+
+def as_text(runs: Sequence[Path], kind: str, cost: bool = True, words: str = "plain") -> str:
     """The table of runs as `md`, `latex` or `csv`, with what a reader must know beside it."""
+    text = _text(runs, kind, cost)
+    return f"{TESTED[kind]}{in_words(text, words)}" if words == "claim" else text
+
+
+def _text(runs: Sequence[Path], kind: str, cost: bool) -> str:
     entries = read_entries(runs, cost)
     compared = ties(entries)
     table = build_table(entries, compared)

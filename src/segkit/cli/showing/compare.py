@@ -23,6 +23,9 @@ def command(
         "prepared"
     ),
     seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the resampling.")] = 0,
+    words: Annotated[
+        str, typer.Option(help="plain, or claim: the words of CLAIM 2024 for a paper.")
+    ] = "plain",
     json: Annotated[bool, typer.Option("--json", help="Figures as one JSON document.")] = False,
 ) -> int:
     """Paired tests on the pictures that all runs have scored: who is better, who is tied.
@@ -34,7 +37,8 @@ def command(
     made = compare(list(runs), metric=metric, data=data, at=at, seed=seed)
     if json:
         _console.emit_json(made)
-    else:
+        return 0
+    with _console.words(words):
         _show(made)
     return 0
 

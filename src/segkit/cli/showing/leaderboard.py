@@ -17,6 +17,9 @@ COLUMNS = ("dice_image", "iou_image", "dice_pooled", "hd95 px", "hd95 % of diago
 def command(
     data: Annotated[str, typer.Argument(help="A dataset's name.")],
     runs: Annotated[Path | None, typer.Option(help="Where the runs are (default: ./runs).")] = None,
+    words: Annotated[
+        str, typer.Option(help="plain, or claim: the words of CLAIM 2024 for a paper.")
+    ] = "plain",
     json: Annotated[bool, typer.Option("--json", help="Figures as one JSON document.")] = False,
 ) -> int:
     """All scored runs on a dataset, best first; published rows stand apart, as printed.
@@ -30,7 +33,8 @@ def command(
     made = leaderboard(data, runs or paths.runs())
     if json:
         _console.emit_json(made)
-    else:
+        return 0
+    with _console.words(words):
         _show(made)
     return 0
 

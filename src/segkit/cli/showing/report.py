@@ -10,6 +10,7 @@ import typer
 
 from segkit.cli import _console
 from segkit.errors import UsageError
+from segkit.report.wording import Words
 
 
 class Format(StrEnum):
@@ -31,6 +32,9 @@ def command(
     ] = Format.html,
     latex: Annotated[bool, typer.Option("--latex", help="The same as --format latex.")] = False,
     cost: Annotated[bool, typer.Option(help="Count parameters and FLOPs.")] = True,
+    words: Annotated[
+        Words, typer.Option(help="plain, or claim: the words of CLAIM 2024 for a paper.")
+    ] = Words.plain,
     json: Annotated[bool, typer.Option("--json", help="The table's figures as JSON.")] = False,
 ) -> None:
     """One self-contained page about runs: scores with intervals, curves, cases, settings.
@@ -47,26 +51,26 @@ def command(
     if json:
         _json(folders, cost)
     elif kind is Format.html:
-        _page(folders, out, cost)
+        _page(folders, out, cost, words)
     else:
-        _text(folders, out, kind, cost)
+        _text(folders, out, kind, cost, words)
 
 
-def _page(folders: list[Path], out: Path | None, cost: bool) -> None:
+def _page(folders: list[Path], out: Path | None, cost: bool, words: Words) -> None:
     from segkit.report.page import write_report
 
     target = out or (folders[0] if len(folders) == 1 else Path("report.html"))
     with _console.progress("report", None):
-        file = write_report(folders, target, cost=cost)
+        file = write_report(folders, target, cost=cost, words=words)
     _console.say(f"{file}")
     _console.note(f"{file.stat().st_size / 1e6:.1f} MB; open it in a browser")
 
 
-def _text(folders: list[Path], out: Path | None, kind: Format, cost: bool) -> None:
+def _text(folders: list[Path], out: Path | None, kind: Format, cost: bool, words: Words) -> None:
     from segkit import paths
     from segkit.report.text import as_text
 
-    text = as_text(folders, kind.value, cost=cost)
+    text = as_text(folders, kind.value, cost=cost, words=words)
     if out is None:
         typer.echo(text, nl=False)
         return

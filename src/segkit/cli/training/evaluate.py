@@ -52,6 +52,9 @@ def command(
     ] = "auto",
     batch: Annotated[int, typer.Option(min=1, help="Pictures at once.")] = 16,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N.")] = "auto",
+    words: Annotated[
+        str, typer.Option(help="plain, or claim: the words of CLAIM 2024 for a paper.")
+    ] = "plain",
     json: Annotated[bool, typer.Option("--json", help="Figures as one JSON document.")] = False,
 ) -> int:
     """Score a run: every metric with its interval; `cases.csv` and `summary.json` go into the run.
@@ -60,7 +63,9 @@ def command(
     """
     from segkit.engine.evaluating.evaluate import evaluate_run
     from segkit.engine.runs import open_run
+    from segkit.report.wording import check as check_words
 
+    check_words(words)
     opened = open_run(run)
     more: dict[str, Any] = {
         "split": split or "test",
@@ -83,10 +88,12 @@ def command(
             documents.append(evaluate_run(opened, data=name, progress=ticker, **more))
     if json:
         _console.emit_json(documents[0] if len(documents) == 1 else documents)
-    elif len(documents) == 1:
-        _show(documents[0])
-    else:
-        _show_matrix(opened.name, documents)
+        return 0
+    with _console.words(words):
+        if len(documents) == 1:
+            _show(documents[0])
+        else:
+            _show_matrix(opened.name, documents)
     return 0
 
 
@@ -126,10 +133,14 @@ def _show(made: dict[str, Any]) -> None:
 
 def title(made: dict[str, Any]) -> str:
     """What was scored, and how the checkpoint was chosen."""
+    from segkit.report.wording import testing
+
     words = [
         f"{Path(made['run']).name}: {made['data']} {made['split']}, n = {made['n']}",
         f"selection: {made['selection']}",
     ]
+    if _console.words_are("claim"):
+        words.insert(1, testing(made["data"], made["trained_on"]))
     if made.get("protocol"):
         words.append(f"protocol {made['protocol']}")
     if made["data"] != made["trained_on"]:
