@@ -247,7 +247,8 @@ class Optimizer:
 @dataclass(frozen=True)
 class Schedule:
     """`rate(settings, lr, epochs, epoch)` gives the rate of an epoch, counted from 0: a closed
-    form, so that resuming needs no replay. `settings` is the recipe's `schedule` section.
+    form, so that resuming needs no replay. `settings` is the recipe's `schedule` section; with its
+    `per_step`, epoch has a fraction.
     """
 
     name: str

@@ -100,6 +100,7 @@ class ScheduleRecipe:
     delay: int = 0  # poly: epochs before the decay starts (QTSeg's schedule is one epoch late)
     t_max: int | None = None  # cosine: half period in epochs (default: all of them)
     t_mult: int = 1  # cosine_restarts
+    per_step: bool = False  # the rate falls from step to step instead of from epoch to epoch
     patience: int = 5  # plateau
     warmup: float = 0.0  # epochs of linear warm-up
 

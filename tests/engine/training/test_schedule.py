@@ -32,6 +32,17 @@ def test_qtseg_late_poly_trace():
         assert trace[epoch - 1] == pytest.approx(value, rel=1e-5)
 
 
+def test_a_poly_rate_may_fall_from_step_to_step():
+    """base · (1 − it/its)^0.9 with 10 steps in each of 4 epochs."""
+    settings = {"name": "poly", "power": 0.9, "per_step": True}
+    made = from_dict({"optim": {"lr": 0.01}, "train": {"epochs": 4}, "schedule": settings})
+    schedule = Schedule(made)
+    for epoch, done in ((0, 1), (0, 10), (2, 5), (3, 9)):
+        expected = 0.01 * (1 - (10 * epoch + done) / 40) ** 0.9
+        assert schedule.at(epoch, done / 10) == pytest.approx(expected)
+    assert schedule.at(1, 0.2) < schedule.at(1, 0.1)
+
+
 def test_vmpanet_periodic_cosine():
     trace = rates(200, 1e-3, name="cosine", t_max=50, floor=1e-5)
     expected = {0: 1e-3, 1: 9.9902e-4, 10: 9.0546e-4, 25: 5.05e-4, 50: 1e-5, 75: 5.05e-4}

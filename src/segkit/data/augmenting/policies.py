@@ -31,6 +31,8 @@ NONE = Policy("none", summary="Pictures as they are.")
 
 FLIPS = Policy("flips", (FlipX(), FlipY()), summary="Each flip in half of the cases.")
 
+TURNS = Policy("turns", (FlipX(), FlipY(), QuarterTurn()), summary="Each flip and a quarter turn.")
+
 LIGHT = Policy(
     "light",
     (FlipX(), FlipY(), QuarterTurn(), Contrast((0.9, 1.1)), Brightness((-0.1, 0.1))),
@@ -138,8 +140,14 @@ EAMNET = Policy(
     summary="EAM-Net: flips and ±30 degrees.",
 )
 
-PLAIN = (NONE, FLIPS, LIGHT, STRONG, DERMOSCOPY, NUCLEI)
-OF_PAPERS = (QTSEG, DERMOMAMBA, VMPANET, EAMNET)
+ULITE = Policy(
+    "ulite",
+    (FlipX(), FlipY(), Rotate((-15, 15))),
+    summary="U-Lite: flips and ±15 degrees, half of the cases each.",
+)
+
+PLAIN = (NONE, FLIPS, TURNS, LIGHT, STRONG, DERMOSCOPY, NUCLEI)
+OF_PAPERS = (QTSEG, DERMOMAMBA, VMPANET, EAMNET, ULITE)
 POLICIES = {policy.name: policy for policy in (*PLAIN, *OF_PAPERS)}
 
 

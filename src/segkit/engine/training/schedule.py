@@ -17,45 +17,47 @@ from segkit.recipe import Recipe, ScheduleRecipe
 THRESHOLD = 1e-4  # plateau: an improvement is a gain of more than this share
 
 
-def rate(schedule: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
-    """The rate of an epoch (counted from 0), warm-up and plateau apart."""
+def rate(schedule: ScheduleRecipe, lr: float, epochs: int, epoch: float) -> float:
+    """The rate of an epoch (counted from 0, with a fraction for `per_step`), warm-up and plateau
+    apart.
+    """
     value: Plugin = plugins.get("schedules", schedule.name)
     return float(resolve(value.rate)(schedule, lr, epochs, epoch))
 
 
-def constant(settings: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
+def constant(settings: ScheduleRecipe, lr: float, epochs: int, epoch: float) -> float:
     """The rate of the recipe; `plateau` lowers it by what it observes."""
     return lr
 
 
-def step(settings: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
+def step(settings: ScheduleRecipe, lr: float, epochs: int, epoch: float) -> float:
     """A factor every so many epochs."""
     return max(lr * settings.factor ** (epoch // settings.every), min(lr, settings.floor))
 
 
-def poly(settings: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
+def poly(settings: ScheduleRecipe, lr: float, epochs: int, epoch: float) -> float:
     """A power of what is left."""
     done = max(epoch - settings.delay, 0) / epochs
     return max(lr * (1 - done) ** settings.power, min(lr, settings.floor))
 
 
-def cosine(settings: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
+def cosine(settings: ScheduleRecipe, lr: float, epochs: int, epoch: float) -> float:
     """Half a cosine over all epochs, or over `t_max`."""
     return _cosine(settings, lr, epoch, settings.t_max or epochs)
 
 
-def cosine_restarts(settings: ScheduleRecipe, lr: float, epochs: int, epoch: int) -> float:
+def cosine_restarts(settings: ScheduleRecipe, lr: float, epochs: int, epoch: float) -> float:
     """Half cosines, each `t_mult` times as long as the one before."""
     return _cosine(settings, lr, *_cycle(epoch, settings.t_max or 10, settings.t_mult))
 
 
-def _cosine(schedule: ScheduleRecipe, lr: float, epoch: int, half_period: int) -> float:
+def _cosine(schedule: ScheduleRecipe, lr: float, epoch: float, half_period: int) -> float:
     """From lr to the floor in `half_period` epochs, and back again as torch's scheduler does."""
     swing = (1 + math.cos(math.pi * epoch / half_period)) / 2
     return schedule.floor + (lr - schedule.floor) * swing
 
 
-def _cycle(epoch: int, length: int, factor: int) -> tuple[int, int]:
+def _cycle(epoch: float, length: int, factor: int) -> tuple[float, int]:
     """Where in which cycle of warm restarts an epoch lies: (position, length)."""
     if factor == 1:
         return epoch % length, length
@@ -76,7 +78,8 @@ class Schedule:
     def at(self, epoch: int, fraction: float = 0.0) -> float:
         """The rate at an epoch (from 0) and the fraction of it that is done."""
         plan, optim = self.recipe.schedule, self.recipe.optim
-        base = rate(plan, optim.lr, self.recipe.train.epochs, epoch)
+        when = epoch + fraction if plan.per_step else epoch
+        base = rate(plan, optim.lr, self.recipe.train.epochs, when)
         if plan.name == "plateau":
             base = max(base * self.factor, min(base, plan.floor))
         warm = min(1.0, (epoch + fraction) / plan.warmup) if plan.warmup else 1.0
