@@ -36,8 +36,12 @@ def runs() -> Path:
 
 
 @contextmanager
-def replacing(path: Path | str) -> Iterator[Path]:
-    """A temporary name beside `path`; on success it takes the place of `path`, else it is gone."""
+def replacing(path: Path | str, durable: bool = False) -> Iterator[Path]:
+    """A temporary name beside `path`; on success it takes the place of `path`, else it is gone.
+
+    `durable`: its content is on the disk (or the server) before the name is, also when a machine
+    loses power in between.
+    """
     target = Path(path)
     with _writable(target):
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -47,9 +51,16 @@ def replacing(path: Path | str) -> Iterator[Path]:
         try:
             yield temporary
             temporary.chmod(0o644)
+            if durable:
+                _flush(temporary)
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
+
+
+def _flush(path: Path) -> None:
+    with open(path, "rb+") as handle:
+        os.fsync(handle.fileno())
 
 
 @contextmanager

@@ -28,7 +28,7 @@ def save_last(path: Path, state: Mapping[str, Any]) -> None:
     """Write the state; the bytes are complete before the old file is replaced."""
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
-    with paths.replacing(path) as temporary:
+    with paths.replacing(path, durable=True) as temporary:
         temporary.write_bytes(buffer.getbuffer())
 
 

@@ -1,12 +1,12 @@
 """One writer per fold: the same training started twice would write two runs into one folder.
 
 The lock is the kernel's (flock), so it ends with its holder, however that one ends; the file says
-who holds it. Readers take no lock and are never kept out.
+who holds it. NFS hands it on to its server, so it holds for all machines; where a file system keeps
+locks to one machine, the training is refused. Readers take no lock and are never kept out.
 """
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import platform
@@ -16,6 +16,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from segkit.data.locks import TAKEN
+from segkit.data.mounts import mount_of
 from segkit.errors import SegkitError
 
 try:
@@ -24,7 +26,6 @@ except ImportError:  # Windows: who trains is read from the file alone
     fcntl = None  # type: ignore[assignment]
 
 NAME = ".lock"
-TAKEN = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
 @contextmanager
@@ -67,6 +68,13 @@ def _locked(path: Path) -> IO[str]:
 
 
 def _lock(handle: IO[str], path: Path) -> None:
+    mount = mount_of(path.parent)
+    if mount is not None and mount.why_local:
+        raise SegkitError(
+            f"{path.parent} cannot be locked for all machines",
+            mount.why_local,
+            "Choose an --out on a local disk, or on a file system whose locks all machines see.",
+        )
     if fcntl is None:
         if _alive_here(_read(handle)):
             raise _taken(handle, path)
