@@ -29,7 +29,10 @@ def import_(
         Path | None, typer.Option(help="Columns image, mask (id, part, group, class).")
     ] = None,
     layout: Annotated[
-        str, typer.Option(help="train-val-folders, coco or labelme, with --from.")
+        str,
+        typer.Option(
+            help="train-val-folders, coco, labelme, geojson, yolo, labelstudio, cvat; with --from."
+        ),
     ] = "",
     from_: Annotated[
         Path | None, typer.Option("--from", help="The folder or file of --layout.")
@@ -77,9 +80,10 @@ def import_(
 
 def _with_classes(proposal: Any, names: str, layout: str) -> Any:
     from segkit.data.imports.classes import with_classes
+    from segkit.data.imports.matching import ANNOTATIONS
 
     listed = [text.strip() for text in names.split(",") if text.strip()]
-    if layout in ("coco", "labelme"):
+    if layout in ANNOTATIONS:
         if listed:
             raise UsageError("--classes has no meaning here", f"{layout} files name their classes")
         return proposal
@@ -96,7 +100,7 @@ def _proposal(
     decode: str,
 ) -> Any:
     from segkit.data.images import RULES as rules
-    from segkit.data.imports import annotations, matching
+    from segkit.data.imports import matching
 
     if decode not in rules:
         raise UsageError(f"--decode is '{decode}'", f"allowed: {', '.join(rules)}")
@@ -114,11 +118,26 @@ def _proposal(
         )
     if layout == "train-val-folders":
         return matching.from_parts(name, place, decode)
-    if layout == "coco":
-        return annotations.from_coco(name, place, Path(images) if images else None)
+    if layout in matching.ANNOTATIONS:
+        return _annotated(name, layout, place, Path(images) if images else None)
+    raise UsageError(f"--layout is '{layout}'", f"allowed: {', '.join(matching.LAYOUTS[2:])}")
+
+
+def _annotated(name: str, layout: str, place: Path, images: Path | None) -> Any:
+    from segkit.data.imports import annotations, geojson, tasks, yolo
+
+    if images is not None and not images.is_dir():
+        raise UsageError(f"--images {images} is no folder", f"--layout {layout} looks in one")
+    readers: dict[str, Any] = {
+        "coco": annotations.from_coco,
+        "geojson": geojson.from_geojson,
+        "yolo": yolo.from_yolo,
+        "labelstudio": tasks.from_label_studio,
+        "cvat": tasks.from_cvat,
+    }
     if layout == "labelme":
         return annotations.from_labelme(name, place)
-    raise UsageError(f"--layout is '{layout}'", "allowed: train-val-folders, coco, labelme")
+    return readers[layout](name, place, images)
 
 
 def _preview(proposal: Any) -> None:

@@ -32,6 +32,12 @@ def command(
     overlays: Annotated[
         bool | None, typer.Option(help="Write pictures with contours (default: not in parts).")
     ] = None,
+    also: Annotated[
+        str,
+        typer.Option(
+            help="For annotation tools: geojson, coco, coco-polygons, yolo, labelstudio, cvat."
+        ),
+    ] = "",
     fold: Annotated[str, typer.Option(help="A fold's number, or 'all': their mean.")] = "all",
     tta: Annotated[str | None, typer.Option(help="none, flips or d4 (default: the run's).")] = None,
     threshold: Annotated[
@@ -68,17 +74,19 @@ def command(
     and the overlays show the margins; --defer moves doubtful pictures into deferred/.
     """
     if on != "here" or part or write != "files" or any("://" in s for s in (*sources, str(out))):
-        wrong = sliding or certificate is not None or defer is not None
+        wrong = sliding or certificate is not None or defer is not None or also
         if wrong:
-            raise UsageError("--sliding, --certificate and --defer do not go with parts")
+            raise UsageError("--sliding, --certificate, --defer and --also do not go with parts")
         wishes: dict[str, Any] = {"size": part or PART, "write": write, "batch": batch}
         wishes |= {"fold": _fold(fold), "tta": tta, "threshold": _share(threshold)}
         wishes |= {"overlays": bool(overlays), "probabilities": probabilities}
         wishes |= {"device": device, "workers": workers}
         return _in_parts(model, sources, out, wishes, (on, cluster, processes), json)
+    from segkit.engine.predicting import formats
     from segkit.engine.predicting.folder import PredictJob, find_pictures, run_job
     from segkit.engine.predicting.predictor import Sliding, load_segmenter
 
+    wanted = formats.check([name.strip() for name in also.split(",") if name.strip()])
     window = Sliding(overlap, scale, batch) if sliding else None
     pictures = find_pictures(sources, skip=Path(out))
     segmenter = load_segmenter(
@@ -89,7 +97,7 @@ def command(
     if margins or asked:
         promised = _promises(model, segmenter, certificate, defer, sliding, asked)
     drawn = overlays is not False
-    job = PredictJob(Path(out), batch, drawn, probabilities, window, workers, promised)
+    job = PredictJob(Path(out), batch, drawn, probabilities, window, workers, promised, also=wanted)
     with _console.progress("predicting", len(pictures), "pictures") as ticker:
         done = list(_counted(run_job(segmenter, pictures, job), ticker))
     if promised is not None and promised.warning:

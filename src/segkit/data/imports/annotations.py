@@ -2,39 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from segkit import paths
 from segkit.data.images import size_of
+from segkit.data.imports.drawing import drawer, locate, targets, understood
 from segkit.data.imports.matching import Proposal
-from segkit.data.imports.writing import file_names
+from segkit.data.outlines import rings, runlengths
 from segkit.data.pairing import Pair
 from segkit.errors import SegkitError, UsageError
 
 Mask = NDArray[np.uint8]
-Painter = Callable[[Mask], None]
-
-
-MALFORMED = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 NO_AREA = ("point", "points", "line", "linestrip")
-
-
-@contextmanager
-def _understood(what: str) -> Iterator[None]:
-    """Files of strangers: whatever is missing or of another kind becomes one line."""
-    try:
-        yield
-    except (*MALFORMED, cv2.error) as error:
-        kind = f"{error} is missing" if isinstance(error, KeyError) else str(error)
-        raise SegkitError(f"{what} is not understood", kind.split("\n")[0][:120]) from error
 
 
 def from_coco(name: str, file: Path, images: Path | None = None) -> Proposal:
@@ -42,7 +27,7 @@ def from_coco(name: str, file: Path, images: Path | None = None) -> Proposal:
     value = paths.read_json(file)
     if not isinstance(value, dict) or not {"images", "annotations", "categories"} <= set(value):
         raise UsageError(f"{file} is no COCO file", "images, annotations and categories are needed")
-    with _understood(str(file)):
+    with understood(str(file)):
         return _coco(name, file, value, (images or file.parent).resolve())
 
 
@@ -54,19 +39,14 @@ def _coco(name: str, file: Path, value: Mapping[str, Any], folder: Path) -> Prop
     jobs: dict[str, Callable[[], Mask]] = {}
     pairs = []
     keys = [Path(entry["file_name"]).with_suffix("").as_posix() for entry in value["images"]]
-    for entry, key, target in zip(value["images"], keys, _targets(keys), strict=True):
+    for entry, key, target in zip(value["images"], keys, targets(keys), strict=True):
         mine = by_image.get(entry["id"], [])
         jobs[target] = _coco_job(entry, mine, number)
-        found = _locate(folder, entry["file_name"])
+        found = locate(folder, entry["file_name"])
         pairs.append(Pair(key, found, (target,), decode="classes"))
     return Proposal(
-        name, tuple(pairs), names, f"COCO {file}", _coco_notes(by_image, value), draw=_drawer(jobs)
+        name, tuple(pairs), names, f"COCO {file}", _coco_notes(by_image, value), draw=drawer(jobs)
     )
-
-
-def _targets(keys: Sequence[str]) -> list[str]:
-    """Where the mask of each picture is drawn."""
-    return [f"files/masks/{name}.png" for name in file_names(keys)]
 
 
 def _categories(entries: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, ...], dict[Any, int]]:
@@ -110,7 +90,7 @@ def _coco_job(
 
 def _segment(value: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
     if isinstance(value, dict):
-        return _run_lengths(value, shape)
+        return runlengths.from_coco(value, shape)
     if not isinstance(value, list):
         return np.zeros(shape, bool)
     return _polygons(value, shape)
@@ -118,62 +98,22 @@ def _segment(value: Any, shape: tuple[int, ...]) -> NDArray[np.bool_]:
 
 def _polygons(polygons: Sequence[Sequence[float]], shape: tuple[int, ...]) -> NDArray[np.bool_]:
     """A ring that lies within another is a hole of it, a ring within a hole is filled again;
-    rings that overlap or lie side by side add up.
+    rings that overlap or lie side by side add up. A pixel is inside where its centre is.
     """
-    rings = [
-        np.round(np.asarray(ring, float).reshape(-1, 2)).astype(np.int32)
-        for ring in polygons
-        if len(ring) >= 6
-    ]
-    drawn = sorted(((_filled(ring, shape), ring) for ring in rings), key=lambda d: -int(d[0].sum()))
+    outlines = [np.asarray(ring, float).reshape(-1, 2) for ring in polygons if len(ring) >= 6]
+    areas = [rings.fill([ring], (shape[0], shape[1])) for ring in outlines]
+    drawn = sorted(areas, key=lambda area: -int(area.sum()))
     result = np.zeros(shape, bool)
-    for number, (area, ring) in enumerate(drawn):
-        if sum(_within(area, larger) for larger, _ in drawn[:number]) % 2:
-            outline = np.zeros(shape, np.uint8)
-            cv2.polylines(outline, [ring], True, 1)  # the edge of a hole is not in the hole
-            result &= ~area | outline.astype(bool)
+    for number, area in enumerate(drawn):
+        if sum(_within(area, larger) for larger in drawn[:number]) % 2:
+            result &= ~area
         else:
             result |= area
     return result
 
 
-def _filled(ring: NDArray[np.int32], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    canvas = np.zeros(shape, np.uint8)
-    cv2.fillPoly(canvas, [ring], 1)
-    return canvas.astype(bool)
-
-
 def _within(area: NDArray[np.bool_], larger: NDArray[np.bool_]) -> bool:
     return int(area.sum()) < int(larger.sum()) and not bool((area & ~larger).any())
-
-
-def _run_lengths(value: Mapping[str, Any], shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    """COCO run lengths go down the columns, background first; compressed ones are text."""
-    counts = value["counts"]
-    runs = _uncompress(counts) if isinstance(counts, str) else [int(count) for count in counts]
-    height, width = value.get("size", shape)
-    flat = np.repeat(np.arange(len(runs)) % 2, runs).astype(bool)
-    if len(flat) != height * width or (height, width) != tuple(shape):
-        raise SegkitError("a run length does not fit its picture", f"{len(flat)} pixels of {shape}")
-    return flat.reshape(width, height).T
-
-
-def _uncompress(text: str) -> list[int]:
-    """COCO's compressed counts: 5 bits a character, differences from the count before last."""
-    counts: list[int] = []
-    position = 0
-    while position < len(text):
-        value, shift, more = 0, 0, True
-        while more:
-            bits = ord(text[position]) - 48
-            value |= (bits & 0x1F) << shift
-            more = bool(bits & 0x20)
-            position += 1
-            shift += 5
-        if bits & 0x10:
-            value -= 1 << shift
-        counts.append(value + counts[-2] if len(counts) > 2 else value)
-    return counts
 
 
 def from_labelme(name: str, folder: Path) -> Proposal:
@@ -190,15 +130,15 @@ def _labelme(name: str, folder: Path, values: Mapping[Path, Mapping[str, Any]]) 
     labels: set[str] = set()
     without_area = 0
     for file, value in values.items():
-        with _understood(str(file)):
+        with understood(str(file)):
             areas = _areas(value)
             labels |= {str(shape["label"]) for shape in areas}
             without_area += len(value["shapes"]) - len(areas)
     number = {label: index for index, label in enumerate(sorted(labels), start=1)}
     pairs, jobs = [], {}
     keys = [file.relative_to(folder).with_suffix("").as_posix() for file in values]
-    for (file, value), key, target in zip(values.items(), keys, _targets(keys), strict=True):
-        image = _locate(file.parent.resolve(), value.get("imagePath") or f"{file.stem}.png")
+    for (file, value), key, target in zip(values.items(), keys, targets(keys), strict=True):
+        image = locate(file.parent.resolve(), value.get("imagePath") or f"{file.stem}.png")
         jobs[target] = _labelme_job(value, number, image)
         pairs.append(Pair(key, image, (target,), decode="classes"))
     note = f"{without_area} points and lines have no area: they are left out"
@@ -208,7 +148,7 @@ def _labelme(name: str, folder: Path, values: Mapping[Path, Mapping[str, Any]]) 
         ("background", *number),
         f"LabelMe {folder}",
         (note,) if without_area else (),
-        draw=_drawer(jobs),
+        draw=drawer(jobs),
     )
 
 
@@ -245,24 +185,3 @@ def _paint(mask: Mask, shape: Mapping[str, Any], index: int) -> None:
         cv2.circle(mask, rounded[0].tolist(), radius, index, -1)
     else:
         raise SegkitError(f"LabelMe shape '{kind}'", "polygon, rectangle and circle have an area")
-
-
-def _locate(folder: Path, name: str) -> str | None:
-    """The picture as named, else a file of its base name anywhere below."""
-    direct = folder / name.replace("\\", "/")
-    if direct.is_file():
-        return str(direct.resolve())
-    found = sorted(folder.rglob(Path(name.replace("\\", "/")).name))
-    return str(found[0].resolve()) if found else None
-
-
-def _drawer(jobs: Mapping[str, Callable[[], Mask]]) -> Callable[[Path], None]:
-    def draw(root: Path) -> None:
-        for target, make in jobs.items():
-            path = root / target
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with _understood(f"the annotation of {path.stem}"):
-                mask = make()
-            Image.fromarray(mask).save(path)
-
-    return draw

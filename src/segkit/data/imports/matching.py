@@ -20,7 +20,8 @@ from segkit.data import tables
 from segkit.data.pairing import IMAGE_SUFFIXES, Pair, is_junk
 from segkit.errors import SegkitError, UsageError
 
-LAYOUTS = ("globs", "csv", "train-val-folders", "coco", "labelme")
+ANNOTATIONS = ("coco", "labelme", "geojson", "yolo", "labelstudio", "cvat")
+LAYOUTS = ("globs", "csv", "train-val-folders", *ANNOTATIONS)
 MASK_WORDS = (
     r"(?:[_\-. ](?:mask|masks|segmentation|seg|gt|label|labels|lesion|groundtruth|annotation"
     r"|manual))(?:[_\-]?\d+)?$"

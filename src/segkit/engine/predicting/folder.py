@@ -22,7 +22,7 @@ from segkit.data.geometry import Geometry
 from segkit.data.images import read_image
 from segkit.data.pairing import IMAGE_SUFFIXES
 from segkit.engine.certificate import Band
-from segkit.engine.predicting import outputs, promises, rle, tta
+from segkit.engine.predicting import formats, outputs, promises, rle, tta
 from segkit.engine.predicting.masks import masks_from
 from segkit.engine.predicting.opening import open_picture, restore
 from segkit.engine.predicting.sliding import Sliding, as_numpy, slide
@@ -49,6 +49,7 @@ class PredictJob:
     workers: int = 2
     promises: promises.Promises | None = None  # what a certificate says
     as_rle: bool = False  # masks as run lengths in the rows, and not as files
+    also: tuple[str, ...] = ()  # annotation formats, see `formats`
 
     @property
     def doubts(self) -> bool:
@@ -62,6 +63,12 @@ class Picture:
 
     path: Path
     name: str
+
+    @property
+    def file(self) -> str:
+        """Its name below the folder that was given."""
+        whole = f"{self.name}{self.path.suffix}"
+        return whole if self.path.as_posix().endswith(whole) else self.path.name
 
 
 @dataclass(frozen=True)
@@ -163,12 +170,13 @@ def predict_each(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -
 
 def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[Done]:
     """Predict and write every picture; broken ones are yielded with their reason."""
+    formats.check(job.also)
     finished: list[Done] = []
     skipped: list[Done] = []
     for done in predict_each(segmenter, pictures, job):
         (skipped if done.error else finished).append(done)
         yield done
-    _conclude(finished, job)
+    _conclude(finished, job, segmenter.classes)
     table = [{"file": str(one.picture.path), "reason": one.error} for one in skipped]
     if table:
         _write_csv(job.out / "skipped.csv", ("file", "reason"), table)
@@ -176,7 +184,7 @@ def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Ite
         (job.out / "skipped.csv").unlink(missing_ok=True)
 
 
-def _conclude(finished: Sequence[Done], job: PredictJob) -> None:
+def _conclude(finished: Sequence[Done], job: PredictJob, classes: Sequence[str]) -> None:
     """predictions.csv, with what is known only when all pictures were seen."""
     rows = [row for done in finished for row in done.rows]
     columns: Sequence[str] = outputs.COLUMNS
@@ -194,6 +202,13 @@ def _conclude(finished: Sequence[Done], job: PredictJob) -> None:
             chosen = [{key: row[key] for key in kept} for row in told]
             _write_csv(job.out / "deferred.csv", kept, chosen)
     _write_csv(job.out / "predictions.csv", columns, rows)
+    if job.also:
+        found = [
+            formats.Predicted(done.picture.file, done.picture.name, job.out / done.rows[0]["mask"])
+            for done in finished
+            if done.rows
+        ]
+        formats.write(job.also, job.out, found, classes)
 
 
 def _ahead(
