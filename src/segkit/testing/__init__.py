@@ -8,6 +8,7 @@ from segkit.testing.architectures import check_architecture
 from segkit.testing.checks import Outcome, assert_passes
 from segkit.testing.datasets import check_dataset
 from segkit.testing.losses import check_loss
+from segkit.testing.models import check_model
 from segkit.testing.ways import (
     check_augmentation,
     check_column,
@@ -26,6 +27,7 @@ __all__ = [
     "check_dataset",
     "check_loss",
     "check_metric",
+    "check_model",
     "check_optimizer",
     "check_protocol",
     "check_schedule",

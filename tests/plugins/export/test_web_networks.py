@@ -16,11 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from segkit.engine import register
 from segkit.engine.exporting.export import export
 from segkit.engine.exporting.parity import drawing
 from segkit.engine.exporting.subject import find_subject
 from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
-from segkit.engine.predicting.predictor import Predictor
+from segkit.engine.predicting.predictor import Predictor, load
 
 pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
@@ -72,3 +73,14 @@ def test_the_page_segments_dermoscopy_as_predict_does(
         assert milliseconds > 0
         shares.append(wanted.mean())
     assert 0.01 < np.mean(shares) < 0.9  # the masks show something
+
+
+def test_the_page_of_a_trained_network_segments_a_photo(open_page, segmented, tmp_path):
+    """What `segkit export dermoscopy --to web` writes, on a real picture, as `predict` does."""
+    export(find_subject("dermoscopy"), "web", tmp_path)
+    photo = register.example("dermoscopy")
+    assert photo is not None
+    mask, _ = segmented(open_page(tmp_path / "dermoscopy-web"), photo.read_bytes())
+    wanted, _ = load("dermoscopy")(np.asarray(Image.open(photo).convert("RGB")))
+    assert (mask == wanted).mean() >= 0.9999
+    assert 0.1 < wanted.mean() < 0.9

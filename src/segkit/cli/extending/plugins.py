@@ -198,6 +198,7 @@ def _check(group: str, name: str) -> Iterator[Outcome]:
         "architectures": testing.check_architecture,
         "losses": testing.check_loss,
         "datasets": testing.check_dataset,
+        "models": testing.check_model,
         "metrics": testing.check_metric,
         "optimizers": testing.check_optimizer,
         "schedules": testing.check_schedule,

@@ -181,7 +181,8 @@ def _corners(pixels: Mask) -> tuple[NDArray, NDArray, NDArray]:
 
 def _simple(walk: NDArray[np.int64]) -> list[Ring]:
     """A ring that passes a place twice is two rings."""
-    rings, path = [], []
+    rings: list[list[tuple[int, int]]] = []
+    path: list[tuple[int, int]] = []
     position: dict[tuple[int, int], int] = {}
     for y, x in walk.tolist():
         if (x, y) in position:

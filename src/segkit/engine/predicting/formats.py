@@ -111,7 +111,8 @@ def _coco_document(
     classes: Sequence[str],
     segment: Callable[[rings.Part, tuple[int, int]], Any],
 ) -> dict[str, Any]:
-    images, annotations = [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
     for number, picture in enumerate(pictures, start=1):
         height, width = picture.pixels(classes).shape
         images.append({"id": number, "file_name": picture.file, "height": height, "width": width})
