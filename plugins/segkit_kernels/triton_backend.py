@@ -15,6 +15,7 @@ from segkit.ops.arguments import carry_shape, chunks, ss2d_carry_shape
 from segkit_kernels import triton_kernels as kernels
 
 PROGRAMS = 2048  # wanted at once, so that a GPU is busy; fewer channels mean more segments
+GRID = 65535  # the most programs that CUDA starts along the second axis
 BLOCK = 16  # channels whose dB and dC one program adds up
 
 
@@ -143,6 +144,12 @@ class TritonKernels(ScanKernels):
 
     def _sizes(self, batch: int, length: int, K: int, D: int, N: int) -> dict[str, int]:
         """Sizes, and how many chunks a segment has."""
+        if D > GRID:
+            raise SegkitError(
+                f"{D} channels a group are too many for the triton backend",
+                f"a CUDA grid has {GRID} rows",
+                "Set SEGKIT_BACKEND=torch.",
+            )
         count = chunks(length)
         segments = max(1, min(self.programs // (batch * K * D), count))
         share = -(-count // segments)

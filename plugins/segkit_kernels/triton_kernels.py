@@ -31,7 +31,10 @@ def compose(a1, x1, a2, x2):
 
 @triton.jit
 def position(t, k, length, height, width, MAP: tl.constexpr, REVERSE: tl.constexpr):
-    """Where step t lies: SS2D reads rows (k = 0, 2) or columns (1, 3), from k = 2 on backwards."""
+    """Where step t lies: SS2D reads rows (k = 0, 2) or columns (1, 3), from k = 2 on backwards.
+
+    In 64 bits: a position times its stride passes 2³¹ in large maps of many channels.
+    """
     if MAP:
         s = tl.where(k >= 2, length - 1 - t, t)
         at = tl.where(k % 2 == 1, (s % height) * width + s // height, s)
@@ -39,7 +42,7 @@ def position(t, k, length, height, width, MAP: tl.constexpr, REVERSE: tl.constex
         at = length - 1 - t
     else:
         at = t
-    return at
+    return at.to(tl.int64)
 
 
 @triton.jit
@@ -90,8 +93,8 @@ def forward(
     SOFT: tl.constexpr, SKIP: tl.constexpr, WRITE: tl.constexpr, STEPS: tl.constexpr,
 ):  # fmt: skip
     """WRITE: y and the kept states, from `start`. Else: end state and decay of the segment."""
-    b, k = (tl.program_id(0) // K).to(tl.int64), tl.program_id(0) % K
-    d, segment, segments = tl.program_id(1), tl.program_id(2), tl.num_programs(2)
+    b, k = (tl.program_id(0) // K).to(tl.int64), (tl.program_id(0) % K).to(tl.int64)
+    d, segment, segments = tl.program_id(1).to(tl.int64), tl.program_id(2), tl.num_programs(2)
     n, rows = tl.arange(0, N2), tl.arange(0, STEPS)
     real = n < N
     a_row = tl.load(A + (k * D + d) * N + n, mask=real, other=0.0)
@@ -150,7 +153,7 @@ def forward(
 @triton.jit
 def chain(end, decay, start, rows, N, segments, BACK: tl.constexpr, SIZE: tl.constexpr):
     """What each segment receives from the one before it (BACK: after it)."""
-    index = tl.program_id(0) * SIZE + tl.arange(0, SIZE)
+    index = tl.program_id(0).to(tl.int64) * SIZE + tl.arange(0, SIZE)
     inside = index < rows * N
     place = (index // N) * segments * N + index % N
     received = tl.load(end + place, mask=inside, other=0.0) * 0
@@ -171,8 +174,8 @@ def backward_flow(
     SOFT: tl.constexpr, STEPS: tl.constexpr,
 ):  # fmt: skip
     """The gradient that a segment hands to the one before it, receiving none, and its decay."""
-    b, k = (tl.program_id(0) // K).to(tl.int64), tl.program_id(0) % K
-    d, segment, segments = tl.program_id(1), tl.program_id(2), tl.num_programs(2)
+    b, k = (tl.program_id(0) // K).to(tl.int64), (tl.program_id(0) % K).to(tl.int64)
+    d, segment, segments = tl.program_id(1).to(tl.int64), tl.program_id(2), tl.num_programs(2)
     n, rows = tl.arange(0, N2), tl.arange(0, STEPS)
     real = n < N
     a_row = tl.load(A + (k * D + d) * N + n, mask=real, other=0.0)
@@ -230,7 +233,7 @@ def backward(
     Strides: y_ of dy, r_ of d_raw, g_ of d_u. `flows` holds what comes from the next segment, then
     from chunk to chunk; `d_A` is (B, K, D, segments, N) and starts at zero.
     """
-    b, k = (tl.program_id(0) // K).to(tl.int64), tl.program_id(0) % K
+    b, k = (tl.program_id(0) // K).to(tl.int64), (tl.program_id(0) % K).to(tl.int64)
     part, segment, segments = tl.program_id(1), tl.program_id(2), tl.num_programs(2)
     n, rows = tl.arange(0, N2), tl.arange(0, STEPS)
     real = n < N

@@ -1,6 +1,6 @@
 """Run by test_triton.py in a process of its own: the Triton kernels against the float64 loop.
 
-TRITON_INTERPRET=1 python interpreted.py quick|full
+TRITON_INTERPRET=1 python interpreted.py quick|full|adversarial|offsets
 """
 
 from __future__ import annotations
@@ -9,9 +9,12 @@ import itertools
 import sys
 
 import torch
+import triton
+import triton.language as tl
 
 from segkit import ops
 from segkit.ops import dispatch
+from segkit_kernels import triton_kernels as kernels
 
 
 def scan_values(batch, channels, length, state, groups):
@@ -99,6 +102,58 @@ def full() -> None:
         check(f"ss2d {shape}", ops.ss2d, ss2d_values(*shape))
 
 
+# batch, channels, length, states, groups: chunks of 64 that end early, states that are no power of
+# two, one channel more than a block, groups of one
+SCANS = (
+    (1, 1, 1, 1, 1), (3, 2, 2, 3, 2), (1, 1, 63, 7, 1), (1, 2, 65, 3, 1), (2, 1, 127, 1, 1),
+    (1, 1, 128, 5, 1), (1, 2, 129, 2, 2), (1, 17, 3, 3, 1), (1, 1, 70, 17, 1), (2, 6, 5, 6, 3),
+    (1, 1, 193, 9, 1), (1, 33, 2, 1, 1), (1, 1, 64, 33, 1),
+)  # fmt: skip
+# batch, height, width, channels, states, rank: lines, columns, maps longer than a chunk
+MAPS = (
+    (1, 1, 1, 1, 1, 1), (1, 1, 7, 2, 3, 1), (1, 7, 1, 2, 3, 1), (2, 3, 5, 3, 5, 2),
+    (1, 5, 3, 1, 7, 3), (1, 1, 65, 1, 2, 1), (1, 65, 1, 1, 2, 1), (1, 8, 8, 2, 1, 2),
+    (1, 9, 8, 1, 3, 1), (1, 13, 5, 2, 2, 1), (1, 2, 2, 17, 3, 2), (3, 2, 3, 1, 17, 1),
+)  # fmt: skip
+
+
+def strided(value):
+    """The same numbers with a gap after each: no kernel may take a tensor for contiguous."""
+    wide = torch.zeros(*value.shape, 2, dtype=value.dtype)
+    wide[..., 0] = value
+    return wide[..., 0]
+
+
+def adversarial() -> None:
+    for programs in (1, 10_000):
+        segments(programs)
+        for shape in SCANS:
+            values = scan_values(*shape)
+            check(f"scan {shape}, {programs}", scan_core(), values)
+            check(f"scan {shape} backwards", scan_core(reverse=True), [*map(strided, values)])
+        for shape in MAPS:
+            check(f"ss2d {shape}, {programs}", ops.ss2d, [*map(strided, ss2d_values(*shape))])
+    values = [value.bfloat16().double() for value in scan_values(1, 2, 70, 3, 1)]
+    check("numbers of bf16", scan_core(), values)
+
+
+@triton.jit
+def last_offsets(out, length, stride, MAP: tl.constexpr, REVERSE: tl.constexpr):
+    rows = tl.arange(0, 64)
+    at = kernels.position(length - 64 + rows, 0, length, 1, length, MAP, REVERSE)
+    tl.store(out + rows, at * stride)
+
+
+def offsets() -> None:
+    length, stride = 2**26, 100  # 6.7e9 numbers: three times what 32 bits can address
+    for mapped, reverse in ((False, False), (False, True), (True, False)):
+        out = torch.zeros(64, dtype=torch.int64)
+        last_offsets[(1,)](out, length, stride, mapped, reverse)
+        steps = torch.arange(length - 64, length)
+        wanted = (length - 1 - steps if reverse else steps) * stride
+        assert torch.equal(out, wanted), (mapped, reverse)
+
+
 if __name__ == "__main__":
-    {"quick": quick, "full": full}[sys.argv[1]]()
+    {"quick": quick, "full": full, "adversarial": adversarial, "offsets": offsets}[sys.argv[1]]()
     print("equal")

@@ -31,7 +31,7 @@ def interpret(which: str) -> None:
     result = subprocess.run(
         [sys.executable, str(script), which],
         env={**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"},
-        capture_output=True, text=True, timeout=280, check=False,
+        capture_output=True, text=True, timeout=900, check=False,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     assert result.stdout.strip().endswith("equal"), result.stdout
@@ -44,6 +44,27 @@ def test_a_scan_in_the_interpreter():
 @pytest.mark.slow
 def test_all_arguments_and_segments_in_the_interpreter():
     interpret("full")
+
+
+@pytest.mark.slow
+def test_shapes_that_fit_nothing_in_the_interpreter():
+    """13 scans and 12 maps, whole and in segments, forwards and backwards, value and gradients."""
+    interpret("adversarial")
+
+
+def test_more_channels_than_a_grid_has_rows_are_refused_in_words():
+    """On any machine: the sizes are checked before a kernel starts."""
+    from segkit.errors import SegkitError
+    from segkit_kernels.triton_backend import GRID, TritonKernels
+
+    with pytest.raises(SegkitError, match="too many for the triton backend"):
+        TritonKernels()._sizes(1, 8, 1, GRID + 1, 1)
+
+
+@pytest.mark.slow
+def test_offsets_are_worked_out_in_64_bits():
+    """At positions whose offset passes 2³¹, in the interpreter, on a tensor of strides alone."""
+    interpret("offsets")
 
 
 @pytest.mark.slow
