@@ -8,3 +8,4 @@ from segkit.api import TrainedModel
 DERMOSCOPY = TrainedModel.described("segkit_models", "dermoscopy")
 NUCLEI = TrainedModel.described("segkit_models", "nuclei")
 VESSELS = TrainedModel.described("segkit_models", "vessels")
+DERMOSCOPY_TINY = TrainedModel.described("segkit_models", "dermoscopy_tiny")
