@@ -14,13 +14,15 @@ from segkit.metrics.auditing.tables import Row
 
 APART = 0.05  # means over folds of pooled figures imply shares that differ by less than this
 LEAST_ROWS = 5  # rows that an implied spread is compared with
-NEAR = 0.02  # how far beyond the Dice of the other rows they still tell of a row
+NEAR = 0.005  # how far beyond the Dice of the other rows they still tell of a row
 WIDE = 0.06  # a range of Dice beyond which networks are no peers, and IoU is no line
 FLAT = 0.01  # a range of Dice in which no slope can be seen
+ENOUGH = 30  # pictures from which networks are alike in how IoU follows Dice
 CLOSE = 0.004  # points of IoU, as a share, within which peers must agree with their line
 OUTLIER = 5.0  # how many times further from that line than any of them a row must be
 STEEP = (1.0, 2.4)  # what a slope of IoU over Dice can be among good networks
-VISIBLE = 0.008  # points of IoU, as a share, below which nobody calls it an error
+VISIBLE = 0.015  # points of IoU, as a share, below which nobody calls it an error
+INEXACT = 0.002  # points of IoU, as a share, off the pooled identity
 EXACT = 4  # rows that obey the pooled identity, so that one that does not is an error
 
 
@@ -114,7 +116,13 @@ def _percent(ends: tuple[float, float]) -> str:
 
 def _outliers(group: Sequence[Judged]) -> list[str]:
     """A row whose IoU does not fit its Dice as that of the other rows does, who agree closely."""
-    known = [one for one in group if one.verdict in ("per-image", "undecided") and one.spread]
+    known = [
+        one
+        for one in group
+        if one.verdict in ("per-image", "undecided")
+        and one.spread
+        and (one.row.pictures or ENOUGH) >= ENOUGH
+    ]
     found = []
     for one in known:
         own, others = _pair(one), [_pair(other) for other in known if other is not one]
@@ -164,7 +172,7 @@ def _inexact(group: Sequence[Judged]) -> list[str]:
     for one in others:
         dice, iou = one.row.cells["dice"], one.row.cells["iou"]
         gap = iou.value - iou_of_dice(dice.value)
-        if gap > 2 * (dice.half + iou.half) and gap > VISIBLE / 4:
+        if gap > 2 * (dice.half + iou.half) and gap > INEXACT:
             found.append(
                 f"{one.row.name}: IoU {iou.text} is not Dice / (2 - Dice) of {dice.text}, which "
                 f"the {len(exact)} other rows obey"
