@@ -116,6 +116,43 @@ def test_vgg_and_vmamba_names():
     assert FROM_VMAMBA[0][1].startswith("encoder.stages.")
 
 
+def test_mobilenets_features_start_lvunet(tmp_path):
+    network = segkit.create("lvunet")
+    first = torch.randn(16, 3, 3, 3)
+    depthwise = torch.randn(72, 1, 5, 5)  # of the fourth inverted residual
+    last = torch.randn(80, 184, 1, 1)  # of the ninth
+    state = {
+        "features.0.0.weight": first,
+        "features.4.block.1.0.weight": depthwise,
+        "features.9.block.2.0.weight": last,
+        "classifier.0.weight": torch.zeros(1280, 960),
+    }
+    torch.save(state, tmp_path / "mobilenet.pth")
+    starts = build.architecture("lvunet").starts
+    report = start_from(network, str(tmp_path / "mobilenet.pth"), starts)
+    own = network.state_dict()
+    assert torch.equal(own["stem.0.weight"], first)
+    assert torch.equal(own["encoder.1.1.block.1.0.weight"], depthwise)
+    assert torch.equal(own["encoder.2.3.block.2.0.weight"], last)
+    assert report.left == ("classifier.0.weight",)
+
+
+def test_an_encoder_of_hugging_face_starts_segformer(tmp_path):
+    from segkit_baselines.segformer.released import LAYOUTS
+
+    torch.manual_seed(0)
+    trained, network = segkit.create("segformer_b0"), segkit.create("segformer_b0")
+    state = LAYOUTS["huggingface"].to_original(trained.state_dict())
+    encoder = {k: v for k, v in state.items() if k.startswith("segformer.")}
+    torch.save({**encoder, "classifier.weight": torch.zeros(1000, 256)}, tmp_path / "mit.bin")
+    starts = build.architecture("segformer_b0").starts
+    report = start_from(network, str(tmp_path / "mit.bin"), starts)
+    inside = [key for key in trained.state_dict() if key.startswith("stages.")]
+    assert set(report.loaded) == set(inside)
+    own = network.state_dict()
+    assert all(torch.equal(own[key], trained.state_dict()[key]) for key in inside)
+
+
 def test_arrays_of_google_for_transunet(tmp_path):
     query = np.random.default_rng(0).random((768, 12, 64), np.float32)
     out = np.random.default_rng(1).random((12, 64, 768), np.float32)

@@ -32,6 +32,15 @@ class LVUNetConfig:
             )
 
 
+FROM_MOBILENET = (
+    (r"features\.0\.(.*)", r"stem.\1"),
+    *(
+        (rf"features\.{number}\.(.*)", rf"encoder.{stage}.{place}.\1")
+        for stage, numbers in enumerate(((1, 2), (3, 4, 5), (6, 7, 8, 9)))
+        for place, number in enumerate(numbers)
+    ),
+)
+
 ARCHITECTURE = Architecture(
     name="lvunet",
     summary="MobileNetV3 features and plain blocks that collapse into one convolution each.",
@@ -48,6 +57,7 @@ ARCHITECTURE = Architecture(
     multiple=128,
     min_train_size=256,
     params=934_545,
+    starts={"mobilenet_v3_large": "segkit_baselines.lvunet:FROM_MOBILENET"},
     weights="segkit_baselines.lvunet.released:LAYOUTS",
     recipes={"paper": "segkit_baselines.lvunet:paper.toml", **LIGHT},
     notes=(

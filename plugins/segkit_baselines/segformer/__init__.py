@@ -46,9 +46,10 @@ SEGFORMER_B0 = Architecture(
     paper=_SEGFORMER_PAPER,
     published=Published(3.8, 8.4, "3x512x512", "the paper", _SEGFORMER_NOTE),
     params=3_714_401,
+    starts={"mit_b0": "segkit_baselines.segformer.released:from_mit"},
     weights="segkit_baselines.segformer.released:LAYOUTS",
     recipes=LIGHT,
-    notes=("pretrained weights matter most for this network; here it starts from scratch",),
+    notes=("pretrained weights matter most for this network (train --init mit_b0 or mit_b1)",),
 )
 
 
@@ -60,7 +61,8 @@ SEGFORMER_B1 = Architecture(
     paper=_SEGFORMER_PAPER,
     published=Published(13.7, 15.9, "3x512x512", "the paper", _SEGFORMER_NOTE),
     params=13_677_505,
+    starts={"mit_b1": "segkit_baselines.segformer.released:from_mit"},
     weights="segkit_baselines.segformer.released:LAYOUTS",
     recipes=LIGHT,
-    notes=("pretrained weights matter most for this network; here it starts from scratch",),
+    notes=("pretrained weights matter most for this network (train --init mit_b0 or mit_b1)",),
 )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from segkit.nn.renaming import Layout
+from torch import Tensor
+
+from segkit.nn.renaming import Layout, State
 from segkit_baselines.renamings import under
 
 OWN = (
@@ -52,3 +54,8 @@ HUGGING_FACE = (
 )
 IGNORED = (r"decode_head\.conv_seg\..*",)  # a classifier of its framework that nothing calls
 LAYOUTS = {"original": Layout(*OWN, ignored=IGNORED), "huggingface": Layout(*HUGGING_FACE)}
+
+
+def from_mit(state: State) -> dict[str, Tensor]:
+    """The encoder alone, as it was trained on ImageNet, under our names."""
+    return LAYOUTS["huggingface"].to_segkit(state)

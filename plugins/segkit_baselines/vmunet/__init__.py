@@ -57,7 +57,7 @@ VMUNET = Architecture(
         "the published figure is multiply-adds without the scan and its projections",
     ),
     params=27_427_561,
-    starts={"vmamba_t": "segkit_baselines.vmunet:FROM_VMAMBA"},
+    starts=dict.fromkeys(("vmamba_t", "vmamba_s"), "segkit_baselines.vmunet:FROM_VMAMBA"),
     weights="segkit_baselines.vmunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.vmunet:paper.toml", **LIGHT},
     notes=("published runs start from ImageNet weights; from scratch is another experiment",),
@@ -71,7 +71,7 @@ VMUNET_FULL = Architecture(
     config=VMUNetFullConfig,
     paper=_VMUNET_PAPER,
     params=44_273_833,
-    starts={"vmamba_t": "segkit_baselines.vmunet:FROM_VMAMBA"},
+    starts=dict.fromkeys(("vmamba_t", "vmamba_s"), "segkit_baselines.vmunet:FROM_VMAMBA"),
     weights="segkit_baselines.vmunet.released:LAYOUT",
     recipes={"paper": "segkit_baselines.vmunet:paper.toml", **LIGHT},
 )

@@ -33,7 +33,7 @@ ARCHITECTURE = Architecture(
     ),
     published=Published(22.77, 4.40, AT_256, "later papers' tables", MACS_AND_NORMS),
     params=22_770_934,
-    starts={"vmamba_t": "segkit_baselines.vmunet:FROM_VMAMBA"},
+    starts=dict.fromkeys(("vmamba_t", "vmamba_s"), "segkit_baselines.vmunet:FROM_VMAMBA"),
     weights="segkit_baselines.vmunetv2.released:LAYOUT",
     recipes={"paper": "segkit_baselines.vmunetv2:paper.toml", **LIGHT},
     cards={"vmunetv2-isic2016": "segkit_baselines.vmunetv2:card_isic2016.toml"},

@@ -25,11 +25,12 @@ class Known:
     sha256: str
     licence: str
     size: int | None = None  # bytes, where known
+    named: str = ""  # on disk, where the address ends in a name that many share
 
     @property
     def file(self) -> str:
         """Its name on disk."""
-        return self.address.rpartition("/")[2].replace("%2B", "+")
+        return self.named or self.address.rpartition("/")[2].replace("%2B", "+")
 
 
 _ALL = (
@@ -75,6 +76,24 @@ _ALL = (
         "vssmtiny_dp01_ckpt_epoch_292.pth",
         "dbc0cc4f5ec0e45db5fba7c939d2c7d9b617e891ac10766912a8d604c37c5e47",
         "MIT; trained on ImageNet-1k (its terms: non-commercial research)",
+    ),
+    Known(
+        "vmamba_s",
+        "https://github.com/MzeroMiko/VMamba/releases/download/%2320240218/"
+        "vssmsmall_dp03_ckpt_epoch_238.pth",
+        "",
+        "MIT; trained on ImageNet-1k (its terms: non-commercial research)",
+    ),
+    Known("mobilenet_v3_large", TORCHVISION + "mobilenet_v3_large-8738ca79.pth", "8738ca79", BSD),
+    *(
+        Known(
+            f"mit_{form}",
+            f"https://huggingface.co/nvidia/mit-{form}/resolve/main/pytorch_model.bin",
+            "",
+            "NVIDIA Source Code License for SegFormer: non-commercial use only",
+            named=f"mit_{form}.bin",
+        )
+        for form in ("b0", "b1")
     ),
     Known(
         "r50_vit_b16_in21k",

@@ -29,13 +29,10 @@ UNPROVEN = {
     "mambaliteunet",
     "mhorunet",
     "missformer",
-    "mobileuvit_l",
     "rwkv_unet",
-    "rwkv_unet_s",
     "swin_umamba",
     "swin_unet",
     "transunet",
-    "vmunetv2",
 }
 
 
