@@ -156,6 +156,7 @@ def test_every_command_has_help_with_an_example():
             "data",
             "models",
             "plugins",
+            "study",
             "weights",
         ):  # groups: their members carry the examples
             assert "Example" in out, name

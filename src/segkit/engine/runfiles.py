@@ -82,6 +82,16 @@ CERTIFICATE = {
     "deferral?": [{"share": NUMBER, "before": NUMBER, "after": NUMBER, "gain": NUMBER}],
     "notes": [str],
 }
+REGISTRATION = {
+    "format": int,
+    "hypothesis": str,
+    "metric": str,
+    "least": NUMBER,
+    "registered": str,
+    "recipe": dict,
+    "hashes": {"recipe": str, "split": str, "plan": str},
+    "hash": str,
+}
 FOLD = {"best_epoch?": int, "score?": MAYBE_NUMBER, "epochs?": int, "seconds?": NUMBER}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from segkit.engine import registration
 from segkit.engine.evaluating.grids import grid_name
 from segkit.metrics.published import rows_on
 from segkit.metrics.statistics import LEVEL
@@ -129,6 +130,8 @@ def notices(entries: Sequence[Entry]) -> list[str]:
     unscored = [entry.label for entry in entries if not entry.metrics]
     if unscored:
         found.append(f"Not scored yet: {', '.join(unscored)}. Run: segkit evaluate RUN")
+    said = {entry.label: registration.statement(entry.run) for entry in entries}
+    found += [f"{label}: {text}" for label, text in said.items() if text]
     for entry in entries:
         state = entry.run.state
         if "/" in state and not state.startswith("0/0"):

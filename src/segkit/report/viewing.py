@@ -22,7 +22,7 @@ from segkit.report.finding import find_prepared, inside
 from segkit.report.maps import network_maps, over
 from segkit.report.reading import read_cases
 
-SHOWN = ("dice", "iou", "hd95", "area_truth", "confidence")
+SHOWN = ("dice", "iou", "hd95", "area_truth", "confidence", "expected_dice")
 REMEMBERED = 64  # pictures whose probabilities are kept
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from segkit import paths
-from segkit.engine.studying import certified, lottery, pages, raters, twin
+from segkit.data.splitting.types import Fold, Split
+from segkit.engine.studying import certified, claims, lottery, masks, pages, raters, twin
 from segkit.errors import SegkitError
 
 
@@ -134,3 +135,37 @@ def test_certificates_make_a_page(tmp_path):
     page = certified.write(made, tmp_path / "page.md", "").read_text()
     assert "93.0 %" in page
     assert "| none |" in page
+
+
+def test_suspicion_is_what_the_network_expected_and_did_not_get():
+    columns = {
+        "id": np.array(["a", "b", "a"], dtype=object),
+        "expected_dice": np.array([0.9, 0.95, 0.8]),
+        "dice": np.array([0.8, 0.1, 0.7]),
+    }
+    found = masks.suspicion(columns)
+    assert [row["id"] for row in found] == ["b", "a"]
+    assert found[0]["suspicion"] == pytest.approx(0.85)
+    assert found[1]["suspicion"] == pytest.approx(0.1)
+    assert [row["id"] for row in masks.doubted(found)] == ["b"]
+    unsure = {"id": "c", "expected_dice": 0.5, "dice": 0.0, "suspicion": 0.5}
+    assert masks.doubted([unsure]) == []
+
+
+def test_exclusions_leave_every_part_and_are_noted():
+    fold = Fold(("a", "b"), ("c",), ("d", "e"))
+    left = masks._left(Split("7:3", 0, (fold,), hash="old"), {"b", "e"})
+    assert left.folds[0] == Fold(("a",), ("c",), ("d",))
+    assert "without 2 pictures" in left.notes[-1]
+    assert left.hash == ""
+
+
+def test_published_rows_are_weighed_within_their_source(tmp_path):
+    made = claims.study("dsb2018", 134)
+    said = claims.sentences(made)
+    assert "QTSeg" in said[0]
+    page = claims.write(made, tmp_path / "claims.md", "segkit study claims").read_text()
+    assert "2409.17763" in page
+    assert (tmp_path / "claims-0.svg").is_file()
+    with pytest.raises(SegkitError, match="no published Dice"):
+        claims.study("demo", 10)

@@ -72,6 +72,8 @@ def describe_run(run: Run) -> dict[str, Any]:
 
 
 def _facts(run: Run) -> dict[str, Any]:
+    from segkit.engine import registration
+
     recipe, state = run.recipe, run.state
     histories = [fold.history() for fold in run.folds]
     figure, score, validated = _score(run)
@@ -89,6 +91,7 @@ def _facts(run: Run) -> dict[str, Any]:
         "score": score,
         "validation": validated,
         "selection": run.selection,
+        "registered": registration.statement(run) or None,
         "started": run.environment.get("started"),
     }
 

@@ -78,6 +78,63 @@ def certified(
     _hand_over(certified, certified.study(files), page, as_json)
 
 
+@app.command()
+def claims(
+    data: Annotated[str, typer.Argument(help="A dataset with published rows.")],
+    pictures: Annotated[int, typer.Option(min=2, help="Test pictures behind the rows.")],
+    page: Page = None,
+    as_json: Json = False,
+) -> None:
+    """What published means without intervals can carry: bands, and the chance of a false order.
+
+    Example: segkit study claims dsb2018 --pictures 134
+    """
+    from segkit.engine.studying import claims
+
+    _hand_over(claims, claims.study(data, pictures), page, as_json)
+
+
+@app.command()
+def masks(
+    run: Annotated[Path, typer.Argument(help="A scored run, best one of several --folds.")],
+    exclude: Annotated[
+        int, typer.Option(min=0, help="Leave so many of the most suspicious out of the split.")
+    ] = 0,
+    out: Annotated[
+        Path | None, typer.Option(help="Where the split without them goes (.json).")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Truths to doubt: the network, which never saw them, is sure, and they contradict it.
+
+    Example: segkit study masks runs/unet-dsb2018 --exclude 5 --out split.json
+
+    Look at them first: segkit view RUN, order "truth doubted first". Then train again with
+    --split-file split.json and compare.
+    """
+    from segkit.engine.studying import masks
+    from segkit.errors import UsageError
+
+    if bool(exclude) != (out is not None):
+        raise UsageError("--exclude and --out go together")
+    made = masks.study(run)
+    chosen = [row["id"] for row in made["found"][:exclude]]
+    if out is not None:
+        made["split"] = str(masks.without(run, chosen, out))
+    if as_json:
+        console.emit_json(made)
+        return
+    rows = [
+        [row["id"], *(f"{row[key]:.3f}" for key in ("expected_dice", "dice", "suspicion"))]
+        for row in made["found"][:20]
+    ]
+    heads = ("picture", "expected dice", "scored dice", "suspicion")
+    title = f"{len(made['found'])} of {made['scored']} truths to look at"
+    console.table(heads, rows, title=title, right=heads[1:])
+    if out is not None:
+        console.note(f"split without {len(chosen)} of them: {out}")
+
+
 def _hand_over(study: Any, made: Any, page: Path | None, as_json: bool) -> None:
     if page is not None:
         study.write(made, page, _command())

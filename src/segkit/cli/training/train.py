@@ -95,6 +95,12 @@ def command(
     log: Annotated[
         list[str] | None, _option("tensorboard, mlflow, wandb (repeatable).", panel=PANEL_RUN)
     ] = None,
+    register: Annotated[
+        str, _option("What the run is to show, fixed before the first step.", panel=PANEL_RUN)
+    ] = "",
+    least: Annotated[
+        float, _option("With --register: the smallest difference of interest.", panel=PANEL_RUN)
+    ] = 0.01,
     on: _launching.On = "here",
     cluster: _launching.Cluster = None,
     emit: _launching.Emit = None,
@@ -127,6 +133,8 @@ def start(
         usual=asked.get("usual"),
     )
     _check(asked["log"] or [], asked["backend"])
+    if asked.get("register"):
+        _check_register(asked)
     elsewhere = _launching.away(asked["on"], asked["emit"])
     if elsewhere and (asked["nproc"] > 1 or asked["batch"] == "auto"):
         what = "nproc" if asked["nproc"] > 1 else "batch auto"
@@ -143,6 +151,14 @@ def start(
         _send(found, folder, _options(asked), asked["backend"], where)
         return
     _run(found, folder, _options(asked), asked["backend"], asked["json"])
+
+
+def _check_register(asked: Mapping[str, Any]) -> None:
+    from segkit.engine import registration
+
+    registration.check(asked["register"], asked["least"])
+    if asked["on"] != "here" or asked["emit"]:
+        raise UsageError("--register does not go with --on", "only runs that start here can be")
 
 
 def _flags(asked: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
@@ -178,6 +194,8 @@ def _options(asked: Mapping[str, Any]) -> dict[str, Any]:
     return {
         **{key: asked[key] for key in same},
         "folds": _numbers(asked["fold"]),
+        "register": asked.get("register") or "",
+        "least": asked.get("least") or 0.01,
         "loggers": tuple(asked["log"] or ()),
         "find_batch": asked["batch"] == "auto",
         "fold_jobs": parse_jobs(asked["fold_jobs"]),

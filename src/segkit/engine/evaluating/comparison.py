@@ -10,6 +10,7 @@ import numpy as np
 
 from segkit import paths
 from segkit.data.sources import dataset
+from segkit.engine import registration
 from segkit.engine.evaluating.cases_csv import read_cases, read_run_cases
 from segkit.engine.evaluating.grids import percent_of_diagonal
 from segkit.engine.evaluating.summary import METHODS
@@ -154,6 +155,8 @@ def _notes(
         notes.append("the runs were scored at different sizes: --at original makes them alike")
     if data is None and len({run.card["name"] for run in runs.values()}) > 1:
         notes.append("the runs were trained on different datasets")
+    said = {name: registration.statement(run) for name, run in runs.items()}
+    notes += [f"{name}: {text}" for name, text in said.items() if text]
     chosen = [name for name, run in runs.items() if _chosen_here(run, data)]
     if chosen:
         notes.append(f"selection: test (chosen on the reported part): {', '.join(chosen)}")

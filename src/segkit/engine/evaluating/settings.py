@@ -13,6 +13,7 @@ from segkit.data.sources import dataset as describe_dataset
 from segkit.data.splitting.groups import groups_of
 from segkit.data.splitting.protocols import protocol as protocol_named
 from segkit.data.store import PreparedSet, open_prepared
+from segkit.engine import registration
 from segkit.engine.evaluating.cases import BATCH, MeasurementPlan
 from segkit.engine.evaluating.seen import warning as seen_in_training
 from segkit.engine.runs import FoldDir, Run
@@ -172,6 +173,8 @@ def _check(evaluation: Evaluation) -> None:
             f"the run knows {len(trained)} classes, {prepared.name} has {len(prepared.classes)}: "
             "only foreground against background is comparable"
         )
+    said = registration.statement(run)
+    evaluation.notes += [said] if said else []
     if run.selection == "test" and evaluation.own:
         evaluation.notes.append("the checkpoint was chosen on the reported part (selection: test)")
     if not any(evaluation.ids(fold) for fold in evaluation.folds):

@@ -13,7 +13,7 @@ from segkit.data.nearby import nearby
 from segkit.data.preparing.prepare import ensure_prepared
 from segkit.data.splitting.splits import Split, split_for
 from segkit.data.store import PreparedSet, open_prepared
-from segkit.engine import distributed, environment, group
+from segkit.engine import distributed, environment, group, registration
 from segkit.engine.predicting.segmenter import pick_device
 from segkit.engine.runs import Run, fold_dir, open_run, write_run
 from segkit.engine.teaching import teacher
@@ -47,6 +47,8 @@ class TrainingOptions:
     score: bool = True  # score the test part at the end
     find_batch: bool = False  # take the largest batch that fits
     cache: str | None = None  # folder on a disk of this machine: train from a copy there
+    register: str = ""  # a hypothesis, fixed before the first step
+    least: float = 0.01  # the smallest difference of interest that goes with it
     prepare_progress: Any = None  # a ticker for the preparation
 
 
@@ -192,7 +194,9 @@ def _begin(
             _refuse_existing(out)
         held.enter_context(sole_writer(_folders(out, plan)))
         facts = environment.describe_environment(device, options.command, plan, options.tf32)
-        write_run(out, recipe, card(prepared), facts, split)
+        written = write_run(out, recipe, card(prepared), facts, split)
+        if options.register:
+            registration.register(written, options.register, options.least)
     distributed.wait()
     return open_run(out), split
 

@@ -12,6 +12,7 @@ const fill = () => {
   shown = listing.cases.map((one, place) => ({ ...one, place })).filter((one) =>
     one.dice >= low && one.dice <= high && words.every((word) => `${one.id} ${one.cls}`.toLowerCase().includes(word)));
   if (order === "id") shown.sort((a, b) => a.id.localeCompare(b.id, "en", { numeric: true }));
+  else if (order === "doubt") shown.sort((a, b) => (b.expected_dice ?? 0) - b.dice - ((a.expected_dice ?? 0) - a.dice));
   else shown.sort((a, b) => (order === "up" ? 1 : -1) * (a.dice - b.dice));
   $("cases").replaceChildren(...shown.map((one, row) => {
     const item = document.createElement("li");
