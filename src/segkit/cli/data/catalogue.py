@@ -10,7 +10,7 @@ import typer
 
 from segkit import paths, plugins
 from segkit.cli import _console as console
-from segkit.cli.data import importing, leaks, preparing
+from segkit.cli.data import card, importing, leaks, preparing
 from segkit.data import sources
 from segkit.errors import SegkitError, UsageError
 
@@ -303,5 +303,6 @@ def _report(outcome: Any, as_json: bool) -> None:
 
 
 importing.register(app)
+card.register(app)
 preparing.register(app)
 leaks.register(app)
