@@ -7,7 +7,9 @@ import sys
 import tomllib
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "third_party_plugin"
 GROUPS = tomllib.loads((EXAMPLE / "pyproject.toml").read_text())["project"]["entry-points"]
@@ -67,3 +69,16 @@ def test_it_is_trained_scored_and_reported_by(installed):
     table = segkit("report", str(run), "--format", "md")
     assert "Centre shift (px)" in table
     assert "Epochs" in table
+
+
+@pytest.mark.slow
+def test_its_trained_network_predicts_by_name(installed):
+    folder, segkit = installed
+    found = {model["name"]: model for model in json.loads(segkit("models", "list", "--json"))}
+    assert found["bars"]["architecture"] == "tinycnn"
+    picture = np.full((40, 60, 3), 60, np.uint8)
+    picture[10:18] = 220
+    Image.fromarray(picture).save(folder / "bar.png")
+    segkit("predict", "bars", str(folder / "bar.png"), "--out", str(folder / "masks"))
+    mask = np.asarray(Image.open(folder / "masks" / "masks" / "bar.png")) > 0
+    assert mask[11:17].mean() > 0.9 > 0.2 > mask[24:].mean()

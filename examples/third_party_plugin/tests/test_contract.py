@@ -8,6 +8,7 @@ from segkit.testing import (
     check_dataset,
     check_loss,
     check_metric,
+    check_model,
     check_optimizer,
     check_protocol,
     check_schedule,
@@ -24,6 +25,10 @@ def test_the_loss_keeps_the_contract():
 
 def test_the_dataset_keeps_the_contract():
     assert_passes(check_dataset("stripes"))
+
+
+def test_the_trained_network_keeps_the_contract():
+    assert_passes(check_model("bars"))
 
 
 def test_the_ways_of_training_and_scoring_keep_their_contracts():

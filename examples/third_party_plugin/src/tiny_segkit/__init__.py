@@ -13,6 +13,7 @@ from segkit.api import (
     ReportColumn,
     Schedule,
     SplitRule,
+    TrainedModel,
 )
 
 
@@ -97,3 +98,6 @@ EPOCHS = ReportColumn(
     value="tiny_segkit.ways:epochs_of",
     digits=0,
 )
+
+# a trained network: the folder that `segkit models pack RUN --name bars` wrote
+BARS = TrainedModel.described("tiny_segkit", "bars")

@@ -23,6 +23,7 @@ CHECKED = (
     "architectures",
     "losses",
     "datasets",
+    "models",
     "metrics",
     "optimizers",
     "schedules",

@@ -13,7 +13,7 @@ from segkit.engine.exporting.export import ExportOptions, export, report_path
 from segkit.engine.exporting.subject import of_run
 from segkit.engine.models import card
 from segkit.engine.runs import FoldDir, Run, open_run
-from segkit.errors import SegkitError
+from segkit.errors import SegkitError, UsageError
 
 HANDED_ON = ("recipe.json", "split.json", "summary.json")
 HEADLINE = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95", "nsd")
@@ -44,6 +44,8 @@ def pack(source: Path, out: Path, settings: PackSettings) -> dict[str, Any]:
         )
     if out.exists() and any(out.iterdir()):
         raise SegkitError(f"{out} is not empty", None, "Choose another --out.")
+    if settings.example is not None and not settings.example.is_file():
+        raise UsageError(f"the example {settings.example} is missing")
     fold = run.fold(settings.fold)
     out.mkdir(parents=True, exist_ok=True)
     _copy(run, fold, out)
