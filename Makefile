@@ -24,7 +24,7 @@ test-slow: $(STAMP)       ## the longer ones, which CI runs as far as they fit
 
 MINUTES ?= 5
 campaign: $(STAMP)        ## hostile inputs for a while: make campaign MINUTES=20
-	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/run_folders.py --minutes $(MINUTES)
+	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/run.py --minutes $(MINUTES)
 
 lint: $(STAMP)            ## ruff and mypy
 	$(BIN)/ruff check .

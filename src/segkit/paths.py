@@ -6,12 +6,14 @@ import hashlib
 import json
 import os
 import re
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from segkit import words
 from segkit.errors import SegkitError
 
 
@@ -45,7 +47,9 @@ def replacing(path: Path | str, durable: bool = False) -> Iterator[Path]:
     target = Path(path)
     with _writable(target):
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+        _clear_leftovers(target.parent)
+        prefix = f".{target.name[:100]}.{_mark()}-"
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".tmp", dir=target.parent)
         os.close(handle)
         temporary = Path(name)
         try:
@@ -61,6 +65,36 @@ def replacing(path: Path | str, durable: bool = False) -> Iterator[Path]:
 def _flush(path: Path) -> None:
     with open(path, "rb+") as handle:
         os.fsync(handle.fileno())
+
+
+_cleared: set[Path] = set()
+
+
+def _mark() -> str:
+    """Which process of which machine a temporary file belongs to."""
+    return f"{re.sub('[^a-z0-9]', '', socket.gethostname().lower())[:20]}.{os.getpid()}"
+
+
+def _clear_leftovers(folder: Path) -> None:
+    """What killed processes of this machine left in a folder, when this one first writes there."""
+    if folder in _cleared or os.name != "posix":
+        return
+    _cleared.add(folder)
+    host = _mark().partition(".")[0]
+    for path in folder.glob(".*.tmp"):
+        match = re.search(rf"\.{host}\.(\d+)-[^.]*\.tmp$", path.name)
+        if match and not _lives(int(match[1])):
+            path.unlink(missing_ok=True)
+
+
+def _lives(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextmanager
@@ -83,13 +117,13 @@ def _writable(target: Path) -> Iterator[None]:
 def write_text(path: Path | str, text: str) -> Path:
     """Write a text file whole or not at all."""
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_text(words.whole(text), encoding="utf-8")
     return Path(path)
 
 
 def write_json(path: Path | str, value: Any) -> Path:
     """Write indented JSON whole or not at all."""
-    return write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    return write_text(path, words.json_text(value, indent=2) + "\n")
 
 
 def read_json(path: Path | str) -> Any:

@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from segkit import plugins
 from segkit.errors import UsageError, nearest
-from segkit.limits import MAX_SEED
+from segkit.limits import MAX_SEED, MAX_SIDE
 
 # what a validation measures, and train.select adds up; a loss counts negative
 FIGURES = ("loss", "dice_image", "iou_image", "dice_pooled", "iou_pooled", "dice_soft")
@@ -54,6 +54,7 @@ class DataRecipe:
 
     def __post_init__(self) -> None:
         _require(min(self.size) >= 1, f"size is {self.size}: both sides must be positive")
+        _require(max(self.size) <= MAX_SIDE, f"size is {self.size}: at most {MAX_SIDE} a side")
         _require(self.folds is None or self.folds >= 2, f"folds is {self.folds}: at least 2")
         ways = [way for way in (self.split, self.folds, self.split_file) if way is not None]
         _require(0 <= self.split_seed <= MAX_SEED, f"split_seed is {self.split_seed}: {SEEDS}")

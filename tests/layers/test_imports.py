@@ -26,6 +26,7 @@ LEVELS = {
     "errors": 1,
     "events": 1,
     "limits": 1,
+    "words": 1,
     "protocol": 1,
 }
 # errors: what a network refuses, it refuses in words; events: what a logger is told

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from segkit import plugins as registry  # a command of that name lives beside this file
 from segkit.api import Stage, resolve
 from segkit.errors import SegkitError, UsageError, unknown
+from segkit.words import shown
 
 EPILOG = (
     "`--debug` after any command shows tracebacks. Docs: every command has --help with an example."
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def _one_line(kind: type[BaseException], error: BaseException, trace: Any) -> None:
     """A fault of ours: one line and the way to the traceback, instead of the traceback."""
     sys.stderr.write(
-        f"error: internal fault, {kind.__name__}: {error}\n"
+        f"error: internal fault, {kind.__name__}: {shown(str(error))}\n"
         "Run it again with --debug for the traceback, and please report it.\n"
     )
 
@@ -54,9 +55,25 @@ def run(words: list[str], debug: bool = False) -> int:
         if error.filename is None:  # no file that a person could look at: a fault of ours
             raise
         return _fail(SegkitError(f"{error.filename}: {error.strerror or error}"), debug)
+    except (MemoryError, RuntimeError) as error:
+        return _fail(_of_the_machine(error), debug)
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("Stopped.\n")
         return 130
+
+
+TOO_LITTLE = ("could not create a primitive", "not enough memory", "can't allocate memory")
+
+
+def _of_the_machine(error: Exception) -> SegkitError:
+    """Too little memory, or a link onto itself; all else is a fault of ours and goes on."""
+    text = str(error)
+    if isinstance(error, MemoryError) or any(words in text for words in TOO_LITTLE):
+        cure = "A smaller --size or --batch, fewer --workers, or --max-memory for pictures."
+        return SegkitError("there is too little memory", text.splitlines()[0] if text else "", cure)
+    if text.startswith("Symlink loop"):
+        return SegkitError("a link leads to itself", text.removeprefix("Symlink loop from "))
+    raise error
 
 
 def _code(result: Any) -> int:
@@ -172,5 +189,5 @@ def _fail(error: SegkitError, debug: bool) -> int:
         import traceback
 
         traceback.print_exc()
-    sys.stderr.write(f"error: {error.as_text()}\n")
+    sys.stderr.write(f"error: {shown(error.as_text())}\n")
     return error.exit_code

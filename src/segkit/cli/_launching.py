@@ -152,7 +152,7 @@ def _live(events: Iterable[Event]) -> None:
     with Live(console=console.err(), refresh_per_second=2) as live:
         for event in events:
             if not isinstance(event, TasksSeen):
-                live.console.print(event["text"])
+                live.console.print(console.line(event["text"]))
                 continue
             table = Table(box=box.SIMPLE_HEAD)
             for name in COLUMNS:

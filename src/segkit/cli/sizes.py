@@ -6,17 +6,21 @@ import re
 from typing import Any
 
 from segkit.errors import UsageError
+from segkit.limits import MAX_SIDE
 from segkit.recipe import merge, parse_set
 
 
 def parse_size(text: str) -> tuple[int, int]:
     """ "256" is a square, "192x256" is height × width."""
-    match = re.fullmatch(r"(\d+)(?:[x×](\d+))?", text.strip())
+    match = re.fullmatch(r"(\d{1,9})(?:[x×](\d{1,9}))?", text.strip())
     if match is None or int(match[1]) < 1 or int(match[2] or 1) < 1:
         raise UsageError(
             f"--size {text!r} is not understood", "write N or HxW, for example 192x256"
         )
-    return int(match[1]), int(match[2] or match[1])
+    height, width = int(match[1]), int(match[2] or match[1])
+    if max(height, width) > MAX_SIDE:
+        raise UsageError(f"--size {text} is too large", f"at most {MAX_SIDE} a side")
+    return height, width
 
 
 def parse_sizes(text: str | None) -> list[tuple[int, int] | None]:

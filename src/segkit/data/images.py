@@ -7,11 +7,13 @@ Pillow does not know the format.
 from __future__ import annotations
 
 import io
-import struct
+import os
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+os.environ.setdefault("OPENCV_IO_MAX_IMAGE_PIXELS", str(1 << 27))  # read when it is loaded
 
 import cv2
 import numpy as np
@@ -19,33 +21,19 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from segkit.api import resolve
+from segkit.data import announced, memory
 from segkit.errors import SegkitError, unknown
 
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 Decode = Callable[[Sequence[Pixels]], NDArray[np.uint8]]
 
-# What decoders raise on damaged files.
-DAMAGED = (
-    OSError,
-    ValueError,
-    SyntaxError,
-    EOFError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    OverflowError,
-    ZeroDivisionError,
-    MemoryError,
-    struct.error,
-    cv2.error,
-    Image.DecompressionBombError,
-)
+DAMAGED = announced.DAMAGED
 MAX_PIXELS = 400_000_000
 PHOTO = 64  # levels of red from which a coloured mask file is a photo
 VOID = 255  # what many sets of class indices write where nobody decided
 warnings.filterwarnings("ignore", module=r"PIL\..*")  # odd metadata is no news to anybody
 Image.MAX_IMAGE_PIXELS = None  # the limit above is ours; Pillow's would warn on ordinary slides
+STRIP = 256  # rows
 TURNS = {3: 2, 6: 3, 8: 1}  # EXIF orientation -> quarter turns against the clock
 
 
@@ -71,7 +59,10 @@ def read_mask(path: Path | str) -> NDArray[np.uint8]:
 
 def _read(path: Path | str) -> bytes:
     try:
+        memory.check(os.stat(path).st_size, "the file")
         return Path(path).read_bytes()
+    except ValueError as error:  # a name with a zero in it, or larger than the memory
+        raise SegkitError(f"{path} cannot be read", str(error)) from error
     except OSError as error:
         raise SegkitError(f"{path} cannot be read", error.strerror or str(error)) from error
 
@@ -159,8 +150,11 @@ def from_pillow(picture: Image.Image, at_least: tuple[int, int] | None = None) -
     """The values of an opened picture of any mode; a palette becomes its colours."""
     if picture.width * picture.height > MAX_PIXELS:
         raise ValueError(f"{picture.width}x{picture.height} pixels are more than {MAX_PIXELS:,}")
+    scale = 1
     if at_least is not None and picture.format == "JPEG":
+        scale = reduction((picture.height, picture.width), at_least)
         picture.draft(None, (at_least[1], at_least[0]))
+    _check_memory(picture, scale)
     if picture.mode == "1":
         return np.asarray(picture, dtype=np.uint8) * np.uint8(255)
     if picture.mode == "P":
@@ -172,6 +166,13 @@ def from_pillow(picture: Image.Image, at_least: tuple[int, int] | None = None) -
     elif picture.mode not in ("L", "RGB", "RGBA"):
         picture = picture.convert("RGB")
     return np.array(picture, dtype=np.uint8)
+
+
+def _check_memory(picture: Image.Image, scale: int) -> None:
+    """Before a pixel is decoded. `draft` has changed the size already: it is taken as it was."""
+    known = announced.of_picture(picture)
+    held = announced.held_whole(picture) * known.pixels * (scale * scale - 1)
+    memory.check(known.cost + held, f"{known.width}x{known.height} pixels")
 
 
 def _from_wide(values: NDArray[Any]) -> Pixels:
@@ -187,6 +188,10 @@ def _from_wide(values: NDArray[Any]) -> Pixels:
 
 def _from_opencv(data: bytes, name: str) -> Pixels:
     pixels: Any
+    try:
+        announced.check_foreign(data)
+    except ValueError as error:
+        raise SegkitError(f"{name} cannot be decoded", str(error)) from error
     try:
         pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     except cv2.error:
@@ -219,14 +224,27 @@ def _to_8_bit(pixels: NDArray) -> NDArray[np.uint8]:
     """Scale by the depth that the values use: 8, 10, 12 or 16 bits."""
     highest = int(pixels.max(initial=0))
     depth = next(bits for bits in (8, 10, 12, 16) if highest < 1 << bits)
-    return np.round(pixels * (255.0 / ((1 << depth) - 1))).astype(np.uint8)
+    scale = 255.0 / ((1 << depth) - 1)
+    return _in_strips(pixels, lambda part: np.round(part * scale), pixels.shape)
 
 
 def _without_alpha(pixels: NDArray) -> NDArray:
     rgb, alpha = pixels[..., :3], pixels[..., 3:]
     if alpha.min() == alpha.max():
         return rgb
-    return np.round(rgb * (alpha / 255.0)).astype(np.uint8)
+    return _in_strips(
+        pixels, lambda part: np.round(part[..., :3] * (part[..., 3:] / 255.0)), rgb.shape
+    )
+
+
+def _in_strips(
+    pixels: NDArray, change: Callable[[NDArray], NDArray], shape: tuple[int, ...]
+) -> NDArray[np.uint8]:
+    """A change of every pixel, some rows at a time: without floats of the whole picture."""
+    result = np.empty(shape, np.uint8)
+    for top in range(0, len(pixels), STRIP):
+        result[top : top + STRIP] = change(pixels[top : top + STRIP])
+    return result
 
 
 def _oriented(rgb: NDArray[np.uint8], turn: int) -> NDArray[np.uint8]:

@@ -219,3 +219,16 @@ def _refuse_nan(path: Path, state: State) -> None:
             f"{broken[0]}{more}",
             "Its training broke down: take an earlier checkpoint.",
         )
+
+
+def read_safetensors(path: Path) -> State:
+    """The tensors of a safetensors file of ours, names as they are, or what is wrong with it."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, RuntimeError, ValueError, KeyError, OSError) as error:
+        why = (str(error).strip() or type(error).__name__).splitlines()[0]
+        cure = "Nothing was loaded. Take another copy of the file."
+        raise SegkitError(f"{path} is no whole safetensors file", why, cure) from error

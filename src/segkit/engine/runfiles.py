@@ -10,7 +10,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
-from segkit import paths
+from segkit import paths, words
 from segkit.errors import SegkitError
 
 NUMBER = (int, float)
@@ -166,4 +166,4 @@ def read_table(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
     for number, row in enumerate(rows, 2):
         if None in row or None in row.values():
             raise damaged(path, f"line {number} has another number of cells than the head")
-    return rows
+    return [{name: words.uncell(text) for name, text in row.items()} for row in rows]

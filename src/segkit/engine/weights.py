@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from segkit import build, paths
-from segkit.engine.checkpoints import open_checkpoint
+from segkit.engine.checkpoints import open_checkpoint, read_safetensors
 from segkit.engine.fitting import Found, Report, check, find, layouts
 from segkit.engine.runs import Run, fold_dir, open_run, write_run
 from segkit.errors import SegkitError, UsageError, unknown
@@ -153,7 +153,7 @@ def _save(path: Path, state: State, facts: Mapping[str, Any]) -> None:
 
 def export_weights(run: Run | Path, file: Path, layout: str = "original", fold: int = 0) -> Path:
     """The weights of a run as the original program would have saved them."""
-    from safetensors.torch import load_file, save
+    from safetensors.torch import save
 
     run = open_run(run) if isinstance(run, Path) else run
     known = layouts(run.recipe.architecture)
@@ -162,7 +162,7 @@ def export_weights(run: Run | Path, file: Path, layout: str = "original", fold: 
     best = run.fold(fold).best
     if not best.is_file():
         raise SegkitError(f"{best} is missing", "the fold has no checkpoint yet")
-    state = known[layout].to_original(load_file(best))
+    state = known[layout].to_original(read_safetensors(best))
     with paths.replacing(file) as temporary:
         if file.suffix == ".safetensors":
             temporary.write_bytes(save(state))

@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import base64
 import hmac
+import io
 import json
 import secrets
+import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +27,9 @@ from segkit.report.viewing import Cases
 HOST = "127.0.0.1"
 ALLOWED = ("img-src 'self' data:", "style-src 'self'", "script-src 'self'", "connect-src 'self'")
 POLICY = "; ".join(("default-src 'none'", *ALLOWED))
+HEAD = 16384  # bytes of a request
+WAIT = 10.0  # seconds for its head to come, and for every piece of an answer to go
+CONNECTIONS = 32
 ASSETS = {"": ("view.html", "text/html"), "view.css": ("view.css", "text/css")} | {
     "view.js": ("view.js", "text/javascript")
 }
@@ -37,6 +43,7 @@ class View(ThreadingHTTPServer):
     def __init__(self, run: Path | str, port: int = 0, device: str = "auto"):
         self.cases = Cases(open_run(run), device)
         self.token = secrets.token_urlsafe(24)
+        self._free = threading.BoundedSemaphore(CONNECTIONS)
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
@@ -48,6 +55,23 @@ class View(ThreadingHTTPServer):
     def address(self) -> str:
         """http://127.0.0.1:PORT/TOKEN/"""
         return f"http://{HOST}:{self.server_port}/{self.token}/"
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """A thread for each connection, up to a bound; one more is closed at once."""
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """As in the library; the place is free again afterwards."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A connection that breaks is no news."""
 
     def answer(self, path: str) -> tuple[str, bytes] | None:
         """Content type and body for a path below the token; None if there is no such thing."""
@@ -83,7 +107,24 @@ class _Handler(BaseHTTPRequestHandler):
     server: View
     server_version, sys_version = "segkit", ""
 
+    def handle(self) -> None:
+        """The whole head first: bounded in size and in time."""
+        head, end = b"", time.monotonic() + WAIT
+        while b"\r\n\r\n" not in head and len(head) <= HEAD:
+            self.connection.settimeout(max(0.01, end - time.monotonic()))
+            piece = self.connection.recv(4096)
+            if not piece or time.monotonic() > end:
+                return
+            head += piece
+        self.connection.settimeout(WAIT)
+        self.rfile = io.BufferedReader(io.BytesIO(head))  # type: ignore[arg-type]
+        self.too_large = len(head) > HEAD
+        super().handle()
+
     def do_GET(self) -> None:
+        if self.too_large:
+            self._send(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "text/plain", b"too large")
+            return
         path = self.path.partition("?")[0]
         token, _, rest = path.removeprefix("/").partition("/")
         if not self._is_local() or not hmac.compare_digest(

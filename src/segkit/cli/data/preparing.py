@@ -65,15 +65,20 @@ def prepare(
     mask_rule: Annotated[str | None, typer.Option(help="bkai: hsv or rgb.")] = None,
     observer: Annotated[str | None, typer.Option(help="chase: 1 or 2.")] = None,
     workers: Workers = None,
+    max_memory: Annotated[
+        str | None, typer.Option(help="For pictures, as 4G (default: a quarter of the machine).")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Decode once, resize, pack into arrays; with a split option also write the split.
 
     Example: segkit data prepare isic2017 --size 256 --split 7:3
     """
+    from segkit.data import memory
     from segkit.data.preparing import check as checking
     from segkit.data.splitting.splits import make_split, save_split
 
+    memory.choose(max_memory)
     asked = any(value is not None for value in (split, folds, protocol, split_file))
     of_split = {
         "--group": group is not None,

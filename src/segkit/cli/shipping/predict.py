@@ -63,6 +63,9 @@ def command(
         int | None, typer.Option(min=1, help="In parts of so many pictures, restartable.")
     ] = None,
     write: Annotated[str, typer.Option(help="files, coco or parquet (both in parts).")] = "files",
+    max_memory: Annotated[
+        str | None, typer.Option(help="For pictures, as 4G (default: a quarter of the machine).")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Figures as one JSON document.")] = False,
 ) -> int:
     """Masks at original size, overlays and areas for pictures of any size.
@@ -73,6 +76,9 @@ def command(
     and end the command with exit code 1; all others are written. With a certificate, bands/*.png
     and the overlays show the margins; --defer moves doubtful pictures into deferred/.
     """
+    from segkit.data import memory
+
+    memory.choose(max_memory)
     if on != "here" or part or write != "files" or any("://" in s for s in (*sources, str(out))):
         wrong = sliding or certificate is not None or defer is not None or also
         if wrong:

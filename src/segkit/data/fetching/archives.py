@@ -108,6 +108,8 @@ def names(archive: Path) -> list[str]:
 
 def check_name(name: str) -> str:
     """A member's path, or an error if it would leave its folder."""
+    if not name.strip():
+        raise SegkitError("the archive is refused: a member has no name")
     posix, windows = PurePosixPath(name.replace("\\", "/")), PureWindowsPath(name)
     if posix.is_absolute() or windows.drive or ".." in posix.parts or "\0" in name:
         raise SegkitError(

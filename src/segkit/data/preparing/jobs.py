@@ -57,7 +57,9 @@ def file_jobs(
     plan["files"] = [[pair.id, pair.part, *_stamps(root, pair)] for pair in pairs]
 
     def run(first: int, workers: int) -> Iterator[Read]:
-        return _in_order(lambda pair: read_pair(pair, root, settings), pairs[first:], workers)
+        return _in_order(
+            lambda pair: read_pair(pair, root, settings, workers), pairs[first:], workers
+        )
 
     return plan, run
 

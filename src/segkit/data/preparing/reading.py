@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.data import geometry, images
+from segkit.data import announced, geometry, images, memory
 from segkit.data.copies.hashing import GRID, fine, perceptual_hash, thumbnail
 from segkit.data.pairing import Pair
 from segkit.errors import SegkitError
@@ -52,17 +52,25 @@ class Read:
     rows: dict[str, NDArray] | None
 
 
-def read_pair(pair: Pair, root: Path, settings: PrepareSettings) -> Read:
+def read_pair(pair: Pair, root: Path, settings: PrepareSettings, workers: int = 1) -> Read:
     """Decode, check and resize one pair; a broken one is kept out and says why."""
     missing = _missing(pair)
     if missing:
         return Read(_kept_out(pair, *missing), None)
     try:
-        return _read(pair, root, settings)
+        with memory.alone(_cost(pair, root), workers):
+            return _read(pair, root, settings)
     except SegkitError as error:
         return Read(_kept_out(pair, "unreadable", error.as_text().replace("\n", " ")), None)
     except OSError as error:
         return Read(_kept_out(pair, "unreadable", f"{error.filename}: {error.strerror}"), None)
+
+
+def _cost(pair: Pair, root: Path) -> int:
+    """Bytes that reading takes: the picture and the largest mask, as masks come one by one."""
+    assert pair.image is not None
+    picture, *masks = (announced.of_file(root / file) for file in (pair.image, *pair.masks))
+    return (picture.cost if picture else 0) + max((one.cost for one in masks if one), default=0)
 
 
 def _missing(pair: Pair) -> tuple[str, str] | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit import paths
+from segkit import paths, words
 from segkit.engine.runfiles import damaged, read_table
 from segkit.errors import SegkitError
 from segkit.metrics.table import BUILT_IN
@@ -72,7 +72,7 @@ def write_cases(path: Path, columns: Mapping[str, np.ndarray], selection: str) -
         open(temporary, "w", newline="", encoding="utf-8") as f,
     ):
         writer = csv.writer(f)
-        writer.writerow([*names, LAST])
+        writer.writerow([*map(words.cell, names), LAST])
         for i in range(rows):
             writer.writerow([*(_cell(name, columns[name][i]) for name in names), selection])
     return path
@@ -85,7 +85,7 @@ def _is_class_column(name: str, values: np.ndarray, taken: Sequence[str]) -> boo
 
 def _cell(name: str, value: Any) -> str:
     if isinstance(value, str):
-        return value
+        return str(words.cell(value))
     if name in WHOLE or name.split("_")[0] in ("tp", "fp", "fn", "tn"):
         return str(int(value))
     return f"{value:.3f}" if name == "ms" else f"{value:.10g}" if np.isfinite(value) else ""

@@ -5,14 +5,12 @@ out/  sweep.json  sweep.csv  sweep.svg  <point>/ (a run folder each)
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
 
-from segkit import paths
+from segkit import paths, words
 from segkit.engine.experiments.studies import Point
 from segkit.engine.runs import Run, open_run
 from segkit.engine.training.crossval import TrainingOptions, train
@@ -76,11 +74,7 @@ def write(
     rows = [row(point, out, failed) for point in points]
     document = {"show": show, "points": [vars(point) for point in points], "rows": rows}
     paths.write_json(out / "sweep.json", document)
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    paths.write_text(out / "sweep.csv", text.getvalue())
+    paths.write_text(out / "sweep.csv", words.csv_text(COLUMNS, rows, extra=True))
     paths.write_text(out / "sweep.svg", plot(rows, show))
     return rows
 

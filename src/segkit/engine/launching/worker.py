@@ -22,6 +22,7 @@ from segkit.engine.launching import states
 from segkit.engine.launching.plan import Plan, Task
 from segkit.errors import SegkitError
 from segkit.events import EpochDone, Event
+from segkit.words import shown
 
 TAKEN = 120.0  # seconds that a dead predecessor's lock may live on (NFS keeps it for its lease)
 PAUSE = 2.0
@@ -71,7 +72,7 @@ def _carried_out(plan: Plan, number: int) -> int:
         for event in _events(plan, plan.tasks[number]):
             _print(event)
     except SegkitError as error:
-        sys.stderr.write(f"error: {error.as_text()}\n")
+        sys.stderr.write(f"error: {shown(error.as_text())}\n")
         state = states.STOPPED if error.exit_code > 128 else states.FAILED
         states.say(plan, number, state, reason=error.as_text().splitlines()[0])
         return error.exit_code
@@ -84,7 +85,7 @@ def _print(event: Event) -> None:
         dice = f", val dice {event.val['dice_image']:.4f}" if event.val else ""
         print(f"fold {event.fold} epoch {event.epoch}: loss {event.loss:.4f}{dice}", flush=True)
     elif event.kind in ("note", "warning"):
-        print(event["text"], flush=True)
+        print(shown(event["text"]), flush=True)
 
 
 def _events(plan: Plan, task: Task) -> Iterator[Event]:

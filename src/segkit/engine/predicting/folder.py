@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import glob
-import io
 import threading
 import time
 from collections import Counter, deque
@@ -17,12 +15,13 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from segkit import paths
+from segkit import paths, words
 from segkit.data.geometry import Geometry
 from segkit.data.images import read_image
 from segkit.data.pairing import IMAGE_SUFFIXES
 from segkit.engine.certificate import Band
 from segkit.engine.predicting import formats, outputs, promises, rle, tta
+from segkit.engine.predicting.grouping import check_cost, groups
 from segkit.engine.predicting.masks import masks_from
 from segkit.engine.predicting.opening import open_picture, restore
 from segkit.engine.predicting.sliding import Sliding, as_numpy, slide
@@ -163,9 +162,11 @@ def named(names: Sequence[str]) -> list[str]:
 def predict_each(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[Done]:
     """Predict and write every picture, without a table over them."""
     with ThreadPoolExecutor(job.workers) as readers, ThreadPoolExecutor(job.workers) as writers:
-        loaded = _ahead(readers, lambda one: _load(one, segmenter, job), pictures, job.workers + 1)
-        predicted = _predicted(segmenter, loaded, job)
-        yield from _ahead(writers, _finisher(segmenter, job), predicted, job.workers)
+        finish = _finisher(segmenter, job)
+        for group in groups(segmenter, pictures, job):
+            loaded = _ahead(readers, lambda one: _load(one, segmenter, job), group, job.workers + 1)
+            predicted = _predicted(segmenter, loaded, job)
+            yield from _ahead(writers, _finisher(segmenter, job), predicted, job.workers)
 
 
 def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[Done]:
@@ -230,6 +231,7 @@ def _ahead(
 def _load(picture: Picture, segmenter: Any, job: PredictJob) -> _Loaded | _Failed:
     begun = time.perf_counter()
     try:
+        check_cost(segmenter, picture, job)
         if job.sliding is not None:
             loaded = _Loaded(picture, read_image(picture.path, orient=True))
         else:
@@ -357,11 +359,7 @@ def _save(
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Sequence[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    paths.write_text(path, text.getvalue())
+    paths.write_text(path, words.csv_text(columns, rows))
 
 
 def _since(begun: float) -> float:

@@ -11,9 +11,21 @@ import numpy as np
 from segkit.data.normalise import normalise
 from segkit.engine.predicting import tta as augmentation
 from segkit.engine.predicting.masks import masks_from
+from segkit.engine.runfiles import damaged, misfit
 from segkit.errors import MissingExtra, SegkitError
+from segkit.limits import MAX_SIDE
 
 METADATA = "segkit"
+CARD = {
+    "size": [int],
+    "resize": str,
+    "threshold": (int, float),
+    "classes": [str],
+    "architecture": str,
+    "preprocessing": str,
+    "normalise?": str,
+    "colour?": str,
+}
 
 
 class OnnxSegmenter:
@@ -52,7 +64,14 @@ class OnnxSegmenter:
 
     def logits(self, inputs: np.ndarray) -> np.ndarray:
         """What the network gives for its own input."""
-        return self.session.run(None, {self._input: np.ascontiguousarray(inputs)})[0]
+        try:
+            answer = self.session.run(None, {self._input: np.ascontiguousarray(inputs)})[0]
+        except (*_faults(), RuntimeError, ValueError) as error:
+            raise damaged(self.path, str(error).splitlines()[0]) from error
+        shape = getattr(answer, "shape", (type(answer).__name__,))
+        if len(shape) != 4 or shape[0] != len(inputs) or shape[1] not in (1, len(self.classes)):
+            raise damaged(self.path, f"it answers {shape} for {len(inputs)} pictures")
+        return answer
 
     def _from_pixels(self, nchw: np.ndarray) -> np.ndarray:
         return self._forward(nchw.transpose(0, 2, 3, 1))
@@ -76,16 +95,21 @@ def _open(path: Path, threads: int | None) -> Any:
         import onnxruntime
     except ImportError as error:
         raise MissingExtra("onnxruntime", "export", f"running {path.name}") from error
-    from onnxruntime.capi import onnxruntime_pybind11_state as states
-
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
-    broken = (states.InvalidProtobuf, states.Fail, states.InvalidGraph, states.NotImplemented)
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=_providers(onnxruntime))
-    except broken as error:
+    except (*_faults(), RuntimeError, ValueError) as error:
         raise SegkitError(f"{path} cannot be run", str(error).splitlines()[0]) from error
+
+
+def _faults() -> tuple[Any, ...]:
+    """What ONNX Runtime raises: a class for each of its codes."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as states
+
+    kinds = [kind for kind in vars(states).values() if isinstance(kind, type)]
+    return tuple(kind for kind in kinds if issubclass(kind, Exception))
 
 
 def _providers(onnxruntime: Any) -> list[str]:
@@ -103,5 +127,13 @@ def read_card(session: Any, path: Path) -> dict[str, Any]:
             "it was not written by segkit",
             "Export it with: segkit export RUN --to onnx",
         )
-    card: dict[str, Any] = json.loads(entries[METADATA])
+    try:
+        card: dict[str, Any] = json.loads(entries[METADATA])
+    except ValueError as error:
+        raise damaged(path, f"its metadata are no JSON: {error}") from error
+    wrong = misfit(card, CARD)
+    if not wrong and not (len(card["size"]) == 2 and all(0 < n <= MAX_SIDE for n in card["size"])):
+        wrong = f"size is {card['size']}"
+    if wrong:
+        raise damaged(path, f"in its metadata {wrong}")
     return card

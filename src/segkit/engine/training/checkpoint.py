@@ -21,6 +21,10 @@ from segkit.errors import SegkitError, UsageError
 from segkit.recipe import differing_keys
 
 # settings that change nothing in the result
+UNREADABLE = (  # what torch raises on a file that was cut, altered or exchanged
+    OSError, RuntimeError, ValueError, KeyError, IndexError, TypeError,
+    AttributeError, AssertionError, EOFError, OverflowError, pickle.UnpicklingError,
+)  # fmt: skip
 FREE = ("train.save_minutes", "train.trials", "data.cache")
 
 
@@ -39,8 +43,11 @@ def load_last(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
         raise SegkitError(f"{path} cannot be read", "it is not a whole checkpoint", cure)
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-    except (OSError, RuntimeError, pickle.UnpicklingError) as error:
-        raise SegkitError(f"{path} cannot be read", str(error).splitlines()[0], cure) from error
+    except UNREADABLE as error:
+        why = (str(error) or type(error).__name__).splitlines()[0]
+        raise SegkitError(f"{path} cannot be read", why, cure) from error
+    if not isinstance(state, dict):
+        raise SegkitError(f"{path} cannot be read", "it holds no state of a training", cure)
     return state
 
 

@@ -1,0 +1,149 @@
+"""Hostile inputs for a while: `python tests/campaigns/run.py --minutes 20`.
+
+Every attack follows from its seed. A fault is printed and saved below `build/campaign`;
+`--replay FILE` runs it again. `--docs FILE` puts the table into a page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
+
+import hostile  # noqa: E402
+import run_folders  # noqa: E402
+from try_archives import Archives  # noqa: E402
+from try_files import Checkpoints, Onnx, RunFolders  # noqa: E402
+from try_kills import Kills  # noqa: E402
+from try_more import Downloads, FullDisk, Lines  # noqa: E402
+from try_pictures import Pictures  # noqa: E402
+
+KINDS = (Kills, Downloads, Pictures, RunFolders, Archives, Checkpoints, Onnx, Lines, FullDisk)
+MARK = "<!-- the table of the campaign -->"
+
+
+@dataclass
+class Score:
+    """What came of one kind."""
+
+    seeds: int = 0
+    count: int = 0
+    faults: list[tuple[int, str]] = field(default_factory=list)
+    peak: int = 0
+
+
+def world(folder: Path) -> Path:
+    """Two scored runs, some pictures and pairs, which all kinds share."""
+    import numpy as np
+    from PIL import Image
+
+    runs = run_folders.make_runs(folder)
+    dice = np.random.default_rng(0)
+    for name in ("pictures", "pairs/images", "pairs/masks"):
+        (folder / name).mkdir(parents=True)
+    for number in range(6):
+        picture = Image.fromarray(dice.integers(0, 255, (40, 48, 3), dtype=np.uint8))
+        mask = Image.fromarray((dice.random((40, 48)) > 0.5).astype(np.uint8) * 255)
+        picture.save(folder / "pictures" / f"{number}.png")
+        picture.save(folder / "pairs/images" / f"{number}.png")
+        mask.save(folder / "pairs/masks" / f"{number}.png")
+    return runs
+
+
+def campaign(
+    folder: Path, minutes: float, seed: int, kinds: tuple[type, ...] = KINDS, share: float = 1
+) -> dict[str, Score]:
+    """The kinds in turn, the one that is furthest behind first, until time or quotas are over."""
+    hostile.preload()
+    runs = world(folder)
+    made = [kind(runs) for kind in kinds]
+    scores = {one.title: Score() for one in made}
+    end = time.monotonic() + 60 * minutes
+    while time.monotonic() < end:
+        one = min(made, key=lambda kind: scores[kind.title].seeds / (kind.quota * share))
+        score = scores[one.title]
+        if score.seeds >= one.quota * share:
+            break
+        tried = attempt(one, seed + score.seeds, folder / "work")
+        for fault in tried.faults:
+            score.faults.append((seed + score.seeds, fault))
+            report(type(one).__name__, seed + score.seeds, fault)
+        score.seeds += 1
+        score.count += tried.count
+        score.peak = max(score.peak, tried.peak)
+    return scores
+
+
+def attempt(one: hostile.Campaign, seed: int, work: Path) -> hostile.Tried:
+    """One seed in an empty folder."""
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    home = os.environ["SEGKIT_HOME"]
+    try:
+        return one.attack(seed, work)
+    finally:
+        os.environ["SEGKIT_HOME"] = home
+
+
+def report(kind: str, seed: int, fault: str) -> None:
+    """A fault, said and saved."""
+    folder = Path("build/campaign")
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / f"{kind}-{seed}.json"
+    file.write_text(json.dumps({"kind": kind, "seed": seed, "fault": fault}, indent=1))
+    print(f"{file}: {fault!r}"[:600], flush=True)
+
+
+def table(scores: dict[str, Score], made: dict[str, str], minutes: float, seed: int) -> str:
+    """The figures as Markdown."""
+    lines = ["| what | how often | faults | highest memory above the start |", "|---|---|---|---|"]
+    for title, score in scores.items():
+        amount = f"{score.count:,} {made[title]}"
+        lines.append(f"| {title} | {amount} | {len(score.faults)} | {score.peak >> 20} MB |")
+    told = f"{date.today()}: {minutes:.0f} minutes, seeds from {seed}"
+    return "\n".join([*lines, "", f"{told}; bound {(hostile.BOUND + hostile.BESIDE) >> 20} MB."])
+
+
+def into_page(page: Path, text: str) -> None:
+    """The table between its two marks."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(MARK)
+    after = rest.partition(MARK)[2]
+    page.write_text(f"{before}{MARK}\n{text}\n{MARK}{after}", encoding="utf-8")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=5)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--only", help="names of kinds, with commas")
+    parser.add_argument("--replay", type=Path)
+    parser.add_argument("--docs", type=Path)
+    chosen = parser.parse_args()
+    kinds = tuple(k for k in KINDS if not chosen.only or k.__name__ in chosen.only.split(","))
+    seed, share = chosen.seed, 1.0
+    if chosen.replay:
+        saved = json.loads(chosen.replay.read_text())
+        kinds = tuple(kind for kind in KINDS if kind.__name__ == saved["kind"])
+        seed, share = saved["seed"], 1 / kinds[0].quota
+    begun = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        scores = campaign(Path(folder), chosen.minutes, seed, kinds, share)
+    lists = {kind.title: kind.lists for kind in KINDS}
+    text = table(scores, lists, (time.monotonic() - begun) / 60, seed)
+    print(text)
+    if chosen.docs:
+        into_page(chosen.docs, text)
+    return int(any(score.faults for score in scores.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

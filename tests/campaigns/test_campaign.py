@@ -1,0 +1,62 @@
+"""A short slice of every campaign; `make campaign MINUTES=20` runs the long one."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import hostile
+import run
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="children are forked")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    patch = pytest.MonkeyPatch()
+    patch.setenv("SEGKIT_HOME", "")  # put back afterwards
+    hostile.preload()
+    yield run.world(tmp_path_factory.mktemp("hostile"))
+    patch.undo()
+
+
+@pytest.mark.parametrize("kind", [k for k in run.KINDS if k not in (run.Kills, run.Onnx)])
+def test_nothing_is_lost_and_nothing_let_in(runs, kind, tmp_path):
+    assert run.attempt(kind(runs), 7, tmp_path / "work").faults == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", [run.Kills, run.Onnx])
+def test_the_longer_ones(runs, kind, tmp_path):
+    one = kind(runs)
+    assert [f for seed in range(3) for f in run.attempt(one, seed, tmp_path / "w").faults] == []
+
+
+@pytest.mark.parametrize(
+    ("work", "said"),
+    [
+        (lambda: 1 // 0, "ZeroDivisionError"),
+        (lambda: os.kill(os.getpid(), 9), "signal 9"),
+        (lambda: len(bytearray(700 << 20).replace(b"\0", b"\1")) * 0, "took"),
+        (lambda: 70, "exit 70"),
+    ],
+)
+def test_a_fault_is_seen(work, said, tmp_path):
+    assert said in hostile.child(work, tmp_path / "log").fault
+
+
+def test_a_hang_is_seen(tmp_path):
+    assert (
+        "signal 9"
+        in hostile.child(lambda: __import__("time").sleep(60), tmp_path / "log", longest=0.2).fault
+    )
+
+
+def test_the_table_goes_into_the_page(tmp_path):
+    page = tmp_path / "page.md"
+    page.write_text(f"before\n{run.MARK}\nold\n{run.MARK}\nafter\n")
+    run.into_page(page, "new")
+    assert page.read_text() == f"before\n{run.MARK}\nnew\n{run.MARK}\nafter\n"
