@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from segkit import words
+from segkit.words import json_text, one_line, shown
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -40,14 +40,14 @@ def styled(text: str, style: str) -> Text:
     """A piece in colour or weight; plain strings are shown as they are, brackets too."""
     from rich.text import Text
 
-    return Text(words.shown(text), style)
+    return Text(shown(text), style)
 
 
 def line(*pieces: str | Text, style: str = "") -> Text:
     """Pieces, one after another."""
     from rich.text import Text
 
-    safe = [words.shown(piece) if isinstance(piece, str) else piece for piece in pieces]
+    safe = [shown(piece) if isinstance(piece, str) else piece for piece in pieces]
     return Text.assemble(*safe, style=style)
 
 
@@ -105,19 +105,19 @@ def markdown(text: str) -> None:
     if out().is_terminal:
         from rich.markdown import Markdown
 
-        out().print(Markdown(words.shown(text)))
+        out().print(Markdown(shown(text)))
     else:
-        out().print(words.shown(text), markup=False, highlight=False, soft_wrap=True)
+        out().print(shown(text), markup=False, highlight=False, soft_wrap=True)
 
 
 def emit_json(value: Any) -> None:
     """One JSON document on stdout."""
-    sys.stdout.write(words.json_text(finite(value), indent=2) + "\n")
+    sys.stdout.write(json_text(finite(value), indent=2) + "\n")
 
 
 def emit_json_line(value: Any) -> None:
     """One JSON object on one line, flushed, for programs that read along."""
-    sys.stdout.write(words.json_text(finite(value)) + "\n")
+    sys.stdout.write(json_text(finite(value)) + "\n")
     sys.stdout.flush()
 
 
@@ -163,14 +163,14 @@ def _plain_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], title: s
     lines = [f"# {title}"] if title else []
     lines.append("\t".join(columns))
     for row in rows:
-        lines.append("\t".join(words.one_line(str(cell)) for cell in row))
+        lines.append("\t".join(one_line(str(cell)) for cell in row))
     sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _cell(value: Any) -> str | Text:
     from rich.text import Text
 
-    return value if isinstance(value, Text) else words.one_line(str(value))
+    return value if isinstance(value, Text) else one_line(str(value))
 
 
 class Ticker:
@@ -222,7 +222,7 @@ def _bar(label: str, total: float | None, unit: str) -> Iterator[Ticker]:
                 drawn.advance(task, amount)
 
             def describe(self, text: str) -> None:
-                drawn.update(task, description=words.shown(text))
+                drawn.update(task, description=shown(text))
 
             def total(self, amount: float) -> None:
                 drawn.update(task, total=amount)
@@ -257,7 +257,7 @@ class _PlainTicker(Ticker):
         self.said, self.shown = time.monotonic(), self.done
         seconds = self.said - self.begun
         amount = _amount(self.done, self.goal, self.unit)
-        sys.stderr.write(f"{words.shown(self.label)}: {amount} ({seconds:.0f} s)\n")
+        sys.stderr.write(f"{shown(self.label)}: {amount} ({seconds:.0f} s)\n")
         sys.stderr.flush()
 
 

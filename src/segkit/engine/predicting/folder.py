@@ -166,7 +166,7 @@ def predict_each(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -
         for group in groups(segmenter, pictures, job):
             loaded = _ahead(readers, lambda one: _load(one, segmenter, job), group, job.workers + 1)
             predicted = _predicted(segmenter, loaded, job)
-            yield from _ahead(writers, _finisher(segmenter, job), predicted, job.workers)
+            yield from _ahead(writers, finish, predicted, job.workers)
 
 
 def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[Done]:

@@ -68,7 +68,7 @@ class OnnxSegmenter:
             answer = self.session.run(None, {self._input: np.ascontiguousarray(inputs)})[0]
         except (*_faults(), RuntimeError, ValueError) as error:
             raise damaged(self.path, str(error).splitlines()[0]) from error
-        shape = getattr(answer, "shape", (type(answer).__name__,))
+        shape: tuple[Any, ...] = getattr(answer, "shape", (type(answer).__name__,))
         if len(shape) != 4 or shape[0] != len(inputs) or shape[1] not in (1, len(self.classes)):
             raise damaged(self.path, f"it answers {shape} for {len(inputs)} pictures")
         return answer
