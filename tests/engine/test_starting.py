@@ -116,6 +116,23 @@ def test_vgg_and_vmamba_names():
     assert FROM_VMAMBA[0][1].startswith("encoder.stages.")
 
 
+def test_tables_of_another_window_are_resampled_and_said(tmp_path):
+    with torch.device("meta"):
+        small = segkit.create("swin_unet", windows=(4, 4, 4, 2))
+    row, column = torch.meshgrid(torch.arange(13.0), torch.arange(13.0), indexing="ij")
+    plane = (row + 2 * column).reshape(169, 1).expand(169, 3)  # a window of 7
+    network = segkit.create("swin_unet", windows=(4, 4, 4, 2))
+    torch.save({"encoder.0.0.attn.table": plane.clone()}, tmp_path / "seven.pth")
+    report = start_from(network, str(tmp_path / "seven.pth"))
+    assert report.resampled == ("encoder.0.0.attn.table",)
+    assert any(line.startswith("resampled (1)") for line in report.lines())
+    found = network.state_dict()["encoder.0.0.attn.table"]
+    assert found.shape == small.state_dict()["encoder.0.0.attn.table"].shape == (49, 3)
+    corners = found.reshape(7, 7, 3)[[0, 0, 6, 6], [0, 6, 0, 6], 0]
+    assert torch.allclose(corners, torch.tensor([0.0, 24.0, 12.0, 36.0]), atol=1e-4)
+    assert found.reshape(7, 7, 3)[3, 3, 0] == pytest.approx(18.0, abs=1e-4)
+
+
 def test_mobilenets_features_start_lvunet(tmp_path):
     network = segkit.create("lvunet")
     first = torch.randn(16, 3, 3, 3)

@@ -7,13 +7,15 @@ function from one state to another. A local file is tried with every one of them
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from segkit.api import Lazy, resolve
 from segkit.engine import pretrained, register
@@ -23,6 +25,7 @@ from segkit.errors import SegkitError, UsageError
 
 Renaming = Sequence[tuple[str, str]] | Callable[[State], State]
 SHOWN = 5  # names per line of a report
+TABLES = ("table", "position")  # of windows and of grids: resampled where the side differs
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,17 @@ class Start:
     left: tuple[str, ...]  # entries of the file without a place
     misshapen: tuple[str, ...]  # name, its shape in the file, its shape in the network
     untouched: tuple[str, ...]  # names in the network that keep their fresh values
+    resampled: tuple[str, ...] = ()  # of the loaded: tables that were of another side
 
     def lines(self) -> list[str]:
         """The report in words."""
         lines = [f"started from {self.source}: {len(self.loaded)} loaded, {self.renamed} renamed"]
-        titles = {"misshapen": "shape differs", "left": "left out", "untouched": "not in it"}
+        titles = {
+            "resampled": "resampled",
+            "misshapen": "shape differs",
+            "left": "left out",
+            "untouched": "not in it",
+        }
         for field, title in titles.items():
             names = getattr(self, field)
             more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -58,7 +67,9 @@ def start_from(network: nn.Module, source: str, starts: Mapping[str, Lazy] | Non
     places = {k: v for k, v in network.state_dict().items() if k.startswith(part)}
     candidates = list(_candidates(state, renamings, places, part))
     best = max(candidates, key=lambda found: _fits(found, places))
-    report = _report(source, state, best, places)
+    changed = _resampled(best, places)
+    best |= {name: (best[name][0], value) for name, value in changed.items()}
+    report = replace(_report(source, state, best, places), resampled=tuple(changed))
     if not report.loaded:
         raise SegkitError(f"nothing of {source} fits", "; ".join(report.lines()[1:]))
     taken = {name: best[name][1] for name in report.loaded}
@@ -123,6 +134,31 @@ def _renamed(state: State, rules: Sequence[tuple[str, str]]) -> Found:
 
 def _fits(found: Found, places: State) -> int:
     return sum(k in places and v.shape == places[k].shape for k, (_, v) in found.items())
+
+
+def _resampled(found: Found, places: State) -> dict[str, Tensor]:
+    """Square tables of another side at the network's."""
+    changed = {}
+    for name, (_, value) in found.items():
+        if name.rpartition(".")[2] in TABLES and name in places:
+            shape = places[name].shape
+            if value.shape != shape and (new := _at_side(value, shape)) is not None:
+                changed[name] = new
+    return changed
+
+
+def _at_side(value: Tensor, shape: torch.Size) -> Tensor | None:
+    """Rows of a grid, (R, C) or (1, R, C), at another number of rows; None if none is a square."""
+    rows = value.shape[-2] if value.ndim in (2, 3) else 0
+    wanted = shape[-2] if len(shape) == value.ndim else 0
+    sides = math.isqrt(rows), math.isqrt(wanted)
+    if [side**2 for side in sides] != [rows, wanted] or 0 in sides:
+        return None
+    if value.shape[-1] != shape[-1]:
+        return None
+    grid = value.reshape(1, sides[0], sides[0], -1).permute(0, 3, 1, 2).float()
+    grid = F.interpolate(grid, (sides[1], sides[1]), mode="bicubic", align_corners=True)
+    return grid.permute(0, 2, 3, 1).reshape(shape).to(value.dtype)
 
 
 def _report(source: str, state: State, found: Found, places: State) -> Start:
