@@ -57,8 +57,8 @@ class Checkpoints:
         tried = hostile.Tried(self.batch)
 
         def read_all() -> int:
+            from segkit.engine.checkpoints import read_checkpoint
             from segkit.engine.training.checkpoint import load_last
-            from segkit.engine.weights import read_checkpoint
             from segkit.errors import SegkitError
 
             for number in range(self.batch):
