@@ -27,9 +27,18 @@ RESAMPLES = 2000
 BATCH = 8
 
 
-def measured(runs: Sequence[Run], shipped: Sequence[Run]) -> list[dict[str, Any]]:
-    """Every gain that the runs allow to measure."""
-    found = [_augmented(run, mode) for run in shipped for mode in ("flips", "d4")]
+def measured(
+    runs: Sequence[Run], shipped: Sequence[Run], augmented: bool = True
+) -> list[dict[str, Any]]:
+    """Every gain that the runs allow to measure; augmentation of the shipped takes minutes."""
+    modes = ("flips", "d4") if augmented else ()
+    found = [_augmented(run, mode) for run in shipped for mode in modes]
+    found += [
+        _paired("the pupil for its teacher", teacher, run)
+        for run in runs
+        for teacher in shipped
+        if run.recipe.distil.teacher == teacher.name
+    ]
     found += [_averaged(run) for run in runs if run.recipe.optim.ema and run.fold().last.is_file()]
     found += [_longer(short, long) for short, long in permutations(runs, 2) if _same(short, long)]
     for row, p in zip(found, holm([row["p"] for row in found]), strict=True):
@@ -90,12 +99,17 @@ def _same(short: Run, long: Run) -> bool:
 
 
 def _longer(short: Run, long: Run) -> dict[str, Any]:
+    epochs = (run.recipe.train.epochs for run in (short, long))
+    return _paired("{} to {} epochs".format(*epochs), short, long)
+
+
+def _paired(what: str, short: Run, long: Run) -> dict[str, Any]:
+    """Two runs on the test pictures that both have scored."""
     tables = [read_run_cases(run.folds) for run in (short, long)]
     scores = [dict(zip(table["id"], table["dice"], strict=True)) for table in tables]
     shared = sorted(set(scores[0]) & set(scores[1]))
     pair = (np.array([score[name] for name in shared]) for score in scores)
-    epochs = (run.recipe.train.epochs for run in (short, long))
-    return gain("{} to {} epochs".format(*epochs), long, *pair)
+    return gain(what, long, *pair)
 
 
 def _dice(run: Run, segmenter: Segmenter) -> np.ndarray:

@@ -34,8 +34,8 @@ the training, on one thread of a machine that others worked on too: an upper bou
 processor time of one picture in PyTorch, one thread, median of nine.
 """
 CHOSEN = """
-The shipped network was not always the best of finished rivals: read the column of epochs. A run
-that stopped early says what its network scores so far, not what it can.
+A run that stopped early says what its network scores so far, not what it can. A shipped network
+without finished rivals in its table is a good one, not the best of several.
 """
 PROTOCOL = """
 What differs from the published rows: their papers choose the checkpoint, as their public code
@@ -118,7 +118,8 @@ def _gain(row: dict[str, Any]) -> tuple[str, ...]:
     low, high = row["ci95"]
     apart = f"{row['gain']:+.4f} ({low:+.4f} to {high:+.4f})"
     before, after = f"{row['without']:.4f}", f"{row['with']:.4f}"
-    return row["what"], row["run"], before, after, apart, f"{row['p_holm']:.3f}"
+    p = "< 0.001" if row["p_holm"] < 0.001 else f"{row['p_holm']:.3f}"
+    return row["what"], row["run"], before, after, apart, p
 
 
 def _left(tasks: Sequence[dict[str, Any]]) -> list[str]:

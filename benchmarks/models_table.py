@@ -25,14 +25,16 @@ NAME = re.compile(r"(?P<task>[a-z0-9]+)-(?P<label>.+)-s(?P<seed>\d+)$")
 ROUNDS = 9
 
 
-def write(tasks: list[dict[str, Any]], root: Path, names: Sequence[str]) -> None:
+def write(
+    tasks: list[dict[str, Any]], root: Path, names: Sequence[str], with_gains: bool = True
+) -> None:
     """Score what is there, compare it task by task, and keep the facts; `names`: all planned."""
-    found = [_task(task, root) for task in tasks if task["title"]]
+    found = [_task(task, root, with_gains) for task in tasks if task["title"]]
     missing = [name for name in names if not (root / name / "recipe.json").is_file()]
     paths.write_json(FILE, {"tasks": [task for task in found if task["rows"]], "missing": missing})
 
 
-def _task(task: dict[str, Any], root: Path) -> dict[str, Any]:
+def _task(task: dict[str, Any], root: Path, with_gains: bool) -> dict[str, Any]:
     runs = {path.name: run for path, run in _runs(task, root)}
     rows = [_row(name, run) for name, run in runs.items()]
     if len(rows) > 1:
@@ -46,7 +48,7 @@ def _task(task: dict[str, Any], root: Path) -> dict[str, Any]:
     names = {row["network"].replace("_", "") for row in rows}
     kept = [row for row in published if re.sub(r"\W", "", row["name"].lower()) in names]
     shipped = [run for name, run in runs.items() if not NAME.fullmatch(name)]
-    gains = models_gains.measured(list(runs.values()), shipped)
+    gains = models_gains.measured(list(runs.values()), shipped, with_gains)
     return {
         "title": task["title"],
         "rows": rows,
@@ -61,7 +63,12 @@ def _runs(task: dict[str, Any], root: Path) -> list[tuple[Path, Run]]:
     for path in sorted(root.glob(f"{task['name']}-*-s*"), key=lambda p: paths.natural_key(p.name)):
         if NAME.fullmatch(path.name) and (path / "fold0" / "best.safetensors").is_file():
             found.append((path, scored(open_run(path), root / ".scored")))
-    return found
+    there = [paths.sha256(run.fold().best) for _, run in found[: len(task.get("shipped", ()))]]
+    return [
+        (path, run)
+        for place, (path, run) in enumerate(found)
+        if place < len(there) or paths.sha256(run.fold().best) not in there
+    ]
 
 
 def scored(run: Run, work: Path) -> Run:

@@ -107,6 +107,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--plan", action="store_true", help="only say what would be run")
     parser.add_argument("--table-only", action="store_true", help="train nothing")
+    parser.add_argument(
+        "--no-gains", action="store_true", help="no test-time augmentation: it takes minutes"
+    )
     asked = parser.parse_args()
     tasks = read_plan(asked.plan_file)
     wanted = [
@@ -123,7 +126,8 @@ def main() -> None:
         carry_out(run, asked.runs, asked.device)
     from benchmarks import models_page, models_table
 
-    models_table.write(tasks, asked.runs, [run.name for run in planned(tasks)])
+    names = [run.name for run in planned(tasks)]
+    models_table.write(tasks, asked.runs, names, not asked.no_gains)
     models_page.write()
 
 
