@@ -42,6 +42,7 @@ PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "network.", "student.")
 COMPILED = "_orig_mod."  # torch.compile writes it inside of names, too
 COUNTERS = re.compile(r"(.*\.)?(total_ops|total_params|n_averaged)")
 WHOLE = "the file itself"
+DEEPEST = 20  # mappings in mappings
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,15 @@ def _needs_code(path: Path, asks: str) -> SegkitError:
 # --- unwrapping ---
 
 
-def _sets(content: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, State]]:
-    """Every mapping of names to tensors in a nested file, by its path."""
+def _sets(
+    content: Mapping[Any, Any], path: str = "", above: tuple[int, ...] = ()
+) -> Iterator[tuple[str, State]]:
+    """Every mapping of names to tensors in a nested file, by its path.
+
+    A mapping that contains itself is passed over, and so is what lies deeper than anybody nests.
+    """
+    if id(content) in above or len(above) > DEEPEST:
+        return
     state = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
     inner = {
         str(k): v
@@ -176,7 +184,7 @@ def _sets(content: Mapping[Any, Any], path: str = "") -> Iterator[tuple[str, Sta
     if state and (path or len(state) > 1 or not inner):
         yield path or WHOLE, state
     for key, value in inner.items():
-        yield from _sets(value, f"{path}.{key}" if path else key)
+        yield from _sets(value, f"{path}.{key}" if path else key, (*above, id(content)))
 
 
 def _rank(path: str) -> tuple[int, int]:
