@@ -13,7 +13,7 @@ from segkit.metrics.intervals import Resampler
 
 def columns_of(prediction: np.ndarray, truth: np.ndarray, probability: np.ndarray | None = None):
     front = prediction.astype(np.float32) if probability is None else probability
-    wanted = cases.Wanted(evidence=True)
+    wanted = cases.Wanted(evidence=True, tools=True)
     found = cases.measure(prediction, truth, front, None, None, wanted)
     exact = counts(prediction, truth)
     canvas = {f"canvas_{n}": getattr(exact, n) for n in ("tp", "fp", "fn", "tn")}

@@ -96,6 +96,19 @@ class PreparedSet:
         size = (item["height"], item["width"])
         return images.read_image(paths.raw(self.name) / item["image"], match=size)
 
+    @cached_property
+    def has_label_files(self) -> bool:
+        """Whether the set's own files keep objects apart: several masks for one picture."""
+        several = any(len(item["masks"]) > 1 for item in self.items)
+        return several and self.manifest["items"][0]["decode"] not in images.INDEXED
+
+    def original_instances(self, name: str) -> NDArray[np.uint16]:
+        """Instance labels (H,W) at original size, one for each mask file of the picture."""
+        item = self.item(name)
+        root = paths.raw(self.name)
+        files = [_bytes(root / file) for file in item["masks"]]
+        return images.label_map(images.Stored(files, item["masks"]))
+
     def original_mask(self, name: str) -> NDArray[np.uint8]:
         """The mask (H,W) at original size, without decoding the picture."""
         item = self.item(name)

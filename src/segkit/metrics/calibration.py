@@ -66,17 +66,24 @@ def expected_dice(probability: np.ndarray, mask: np.ndarray) -> np.ndarray:
     return np.where(total > 1e-6, 2.0 * inside / np.maximum(total, 1e-6), 1.0)
 
 
-def reliability(probability: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """Per image and bin of the probability: pixels, sum of p, true pixels (B, 3, 10)."""
+def reliability(
+    probability: np.ndarray, truth: np.ndarray, inside: np.ndarray | None = None
+) -> np.ndarray:
+    """Per image and bin of the probability: pixels, sum of p, true pixels (B, 3, 10).
+
+    With `inside` only those pixels count.
+    """
     images = len(probability)
     p = probability.reshape(images, -1)
     y = truth.reshape(images, -1) != 0
+    keep = None if inside is None else inside.reshape(images, -1)
     level = np.minimum(p * BINS, BINS - 1).astype(np.int32)
     found = np.empty((images, 3, BINS))
     for i in range(images):
-        found[i, 0] = np.bincount(level[i], minlength=BINS)
-        found[i, 1] = np.bincount(level[i], weights=p[i], minlength=BINS)
-        found[i, 2] = np.bincount(level[i][y[i]], minlength=BINS)
+        one, share, true = (a[i] if keep is None else a[i][keep[i]] for a in (level, p, y))
+        found[i, 0] = np.bincount(one, minlength=BINS)
+        found[i, 1] = np.bincount(one, weights=share, minlength=BINS)
+        found[i, 2] = np.bincount(one[true], minlength=BINS)
     return found
 
 

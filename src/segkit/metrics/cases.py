@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from segkit.api import resolve
-from segkit.metrics import calibration, distances, objects, shape, slices, surface
+from segkit.metrics import (
+    calibration,
+    distances,
+    instances,
+    objects,
+    shape,
+    skin_tone,
+    slices,
+    surface,
+)
 from segkit.metrics.confusion import Counts, class_counts, counts
-from segkit.metrics.surface import Engine
+from segkit.metrics.definitions.tools import tool_columns
+from segkit.metrics.probability.ranking import field_of_view, ranking_scores
+from segkit.metrics.surface import Engine, nsd_columns
 from segkit.metrics.table import DISTANCES, table
 from segkit.metrics.table import OVERLAP as SCORES
 
-EXTRAS = ("cldice", "objects")  # costly scores that only some kinds of pictures need
+# costly scores that only some kinds of pictures need
+EXTRAS = ("cldice", "objects", "components", "betti", "ranking", "skin_tone")
 LOGIT_HALF = 1.0 / (1.0 + np.exp(-0.5))  # a threshold of 0.5 on the logit instead of p
 EMPTY_STATES = ("both", "pred_only", "truth_only")
 
@@ -28,6 +41,8 @@ class Wanted:
     extras: tuple[str, ...] = ()
     classes: tuple[str, ...] = ("background", "foreground")
     evidence: bool = False  # also what the published conventions need
+    tools: bool = False  # also the distances as other tools define them
+    spacing: tuple[float, float] | None = None  # millimetres between original rows and columns
 
 
 def measure(
@@ -35,18 +50,21 @@ def measure(
     truth: np.ndarray,
     probability: np.ndarray | None = None,
     images: np.ndarray | None = None,
-    instances: np.ndarray | None = None,
+    labels: np.ndarray | None = None,
     wanted: Wanted = Wanted(),
+    steps: Sequence[tuple[float, float]] | None = None,
 ) -> dict[str, np.ndarray]:
     """Columns of a batch: class-index masks (B, H, W), foreground probability, pictures.
 
     The scores are of foreground against background; with more classes, each class follows under
-    its own name (`dice_<class>`).
+    its own name (`dice_<class>`). `steps`: millimetres between the rows and columns of each picture
+    as it lies on this grid, for the NSD curve.
     """
     p, t = prediction != 0, truth != 0
     found = counts(p, t)
     columns: dict[str, np.ndarray] = {**found.scores(), **_count_columns(found)}
     columns.update(surface.batch_distances(p, t, tolerance=wanted.tolerance, engine=wanted.engine))
+    columns.update(nsd_columns(p, t, steps, wanted.engine))
     columns["boundary_iou"] = _each(shape.boundary_iou, p, t)
     columns["empty"] = empty_states(found)
     columns.update(slices.features(t, images))
@@ -54,10 +72,15 @@ def measure(
         columns.update(calibration.soft_columns(probability, truth))
         columns["expected_dice"] = calibration.expected_dice(probability, p)
         columns["reliability"] = calibration.reliability(probability, truth)
+        rims = np.stack([shape.around_outline(mask) for mask in t])
+        columns["reliability_rim"] = calibration.reliability(probability, truth, rims)
         columns["confidence"] = 0.5 + np.abs(probability - 0.5).mean((1, 2), dtype=np.float64)
     if wanted.evidence and probability is not None:
         columns.update(_evidence(probability, t))
-    columns.update(_extra_columns(p, t, instances, wanted.extras))
+    if wanted.tools:
+        columns.update(tool_columns(p, t, wanted.tolerance))
+    columns.update(_extra_columns(p, t, labels, wanted.extras))
+    columns.update(_picture_columns(t, probability, images, wanted.extras))
     columns.update(_others(p, t))
     if len(wanted.classes) > 2:
         columns.update(_class_columns(prediction, truth, wanted.classes))
@@ -108,15 +131,40 @@ def _evidence(probability: np.ndarray, truth: np.ndarray) -> dict[str, np.ndarra
 
 
 def _extra_columns(
-    p: np.ndarray, t: np.ndarray, instances: np.ndarray | None, extras: Sequence[str]
+    p: np.ndarray, t: np.ndarray, truth: np.ndarray | None, extras: Sequence[str]
 ) -> dict[str, np.ndarray]:
     columns: dict[str, np.ndarray] = {}
+    true = t if truth is None else truth
     if "cldice" in extras:
         columns["cldice"] = _each(shape.cl_dice, p, t)
+    if "betti" in extras:
+        columns["betti_error"] = _each(shape.betti_error, p, t)
+    if "components" in extras:
+        columns["component_dice"] = _each(instances.component_dice, p, true)
     if "objects" in extras:
-        true = t if instances is None else instances
-        rows = [objects.object_scores(one, other) for one, other in zip(p, true, strict=True)]
-        columns.update({name: np.array([row[name] for row in rows]) for name in rows[0]})
+        columns.update(_rows(objects.object_scores, p, true))
+        columns.update(_rows(instances.instance_scores, p, true))
+    return columns
+
+
+def _rows(scores: Callable[..., dict[str, float]], *each: Iterable[Any]) -> dict[str, np.ndarray]:
+    rows = [scores(*one) for one in zip(*each, strict=True)]
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+
+
+def _picture_columns(
+    t: np.ndarray,
+    probability: np.ndarray | None,
+    images: np.ndarray | None,
+    extras: Sequence[str],
+) -> dict[str, np.ndarray]:
+    """What needs the picture itself: its field of view, the skin around a lesion."""
+    columns: dict[str, np.ndarray] = {}
+    if "ranking" in extras and probability is not None:
+        views = [None] * len(t) if images is None else [field_of_view(one) for one in images]
+        columns.update(_rows(ranking_scores, list(probability), list(t), views))
+    if "skin_tone" in extras and images is not None:
+        columns["ita"] = _each(skin_tone.typology_angle, images, t)
     return columns
 
 

@@ -23,7 +23,7 @@ def object_scores(prediction: np.ndarray, truth: np.ndarray) -> dict[str, float]
 
     Boolean masks are cut into connected parts, integer maps are taken as instances.
     """
-    overlap = overlap_matrix(_labels(prediction), _labels(truth))
+    overlap = overlap_matrix(labels(prediction), labels(truth))
     found, true = overlap.shape
     if not found and not true:
         return {"object_f1": 1.0, "object_map": 1.0}
@@ -39,12 +39,26 @@ def matches(overlap: np.ndarray, threshold: float) -> int:
 
 def overlap_matrix(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """IoU of every predicted with every true object (found, true)."""
-    rows, columns = int(prediction.max(initial=0)) + 1, int(truth.max(initial=0)) + 1
-    code = prediction.astype(np.int64).ravel() * columns + truth.ravel()
-    shared = np.bincount(code, minlength=rows * columns).reshape(rows, columns)
+    shared = shared_pixels(prediction, truth)
     union = shared.sum(1)[:, None] + shared.sum(0)[None] - shared
     return shared[1:, 1:] / np.maximum(union[1:, 1:], 1)
 
 
-def _labels(mask: np.ndarray) -> np.ndarray:
-    return parts(mask) if mask.dtype == bool else mask
+def shared_pixels(prediction: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Pixels of every pair of labels (found + 1, true + 1); row and column 0 are background."""
+    rows, columns = int(prediction.max(initial=0)) + 1, int(truth.max(initial=0)) + 1
+    code = prediction.astype(np.int64).ravel() * columns + truth.ravel()
+    return np.bincount(code, minlength=rows * columns).reshape(rows, columns)
+
+
+def labels(mask: np.ndarray) -> np.ndarray:
+    """Labels without gaps: the parts of a boolean mask, the instances that an integer map shows.
+
+    An instance that a smaller grid has lost is no object there.
+    """
+    if mask.dtype == bool:
+        return parts(mask)
+    present = np.zeros(int(mask.max(initial=0)) + 1, bool)
+    present[mask] = True
+    present[0] = False
+    return np.where(mask > 0, np.cumsum(present)[mask], 0)

@@ -16,6 +16,7 @@ import numpy as np
 from segkit.errors import unknown
 from segkit.metrics import calibration
 from segkit.metrics.confusion import Counts, from_columns
+from segkit.metrics.definitions import FIGURES, column
 from segkit.metrics.intervals import Resampler, mean_figure
 
 BATCH = 8
@@ -125,6 +126,16 @@ def original_grid(columns: Columns) -> Values:
     return {n: columns[f"original_{n}"] for n in names if f"original_{n}" in columns}
 
 
+def by_tool(tool: str) -> Callable[[Columns], Values]:
+    """Distances as a tool defines them; cases with an empty mask are left out."""
+
+    def each(columns: Columns) -> Values:
+        return {figure: columns[column(tool, figure)] for figure in FIGURES[tool]}
+
+    return each
+
+
+NO_TOOLS = "the distances of other tools were not worked out"
 CONVENTIONS: dict[str, Convention] = {
     item.name: item
     for item in (
@@ -213,6 +224,30 @@ CONVENTIONS: dict[str, Convention] = {
             original_grid,
             needs=("original_dice",),
             absent="the original pictures are needed: scored at the prepared size only",
+        ),
+        Convention(
+            "medpy",
+            "distances of both directions together; cases with an empty mask are left out",
+            "MedPy 0.5",
+            by_tool("medpy"),
+            needs=(column("medpy", "hd95"),),
+            absent=NO_TOOLS,
+        ),
+        Convention(
+            "monai",
+            "HD95 is the larger of two directed percentiles; cases with an empty mask left out",
+            "MONAI 1.6",
+            by_tool("monai"),
+            needs=(column("monai", "hd95"),),
+            absent=NO_TOOLS,
+        ),
+        Convention(
+            "surface-distance",
+            "outline elements weighed by length, the larger percentile; empty masks left out",
+            "DeepMind's surface-distance",
+            by_tool("surface-distance"),
+            needs=(column("surface-distance", "hd95"),),
+            absent=NO_TOOLS,
         ),
     )
 }

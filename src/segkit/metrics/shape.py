@@ -1,5 +1,5 @@
-"""Scores of borders and centre lines: boundary IoU and clDice. One pair of boolean masks (H, W)
-each.
+"""Scores of borders, centre lines and parts: boundary IoU, clDice, Betti-0 error. One pair of
+boolean masks (H, W) each.
 
 Empty masks: both empty = 1, one empty = 0.
 """
@@ -26,11 +26,27 @@ def boundary_iou(prediction: np.ndarray, truth: np.ndarray, ratio: float = BOUND
     return np.count_nonzero(one & other) / union if union else 1.0
 
 
-def _band(mask: np.ndarray, width: int) -> np.ndarray:
+def _band(mask: np.ndarray, width: int, outside: int = 0) -> np.ndarray:
+    """The mask less its erosion; `outside` is what the world beyond the picture counts as."""
     solid = np.ascontiguousarray(mask, dtype=np.uint8)
     square = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * width + 1, 2 * width + 1))
-    inner = cv2.erode(solid, square, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+    inner = cv2.erode(solid, square, borderType=cv2.BORDER_CONSTANT, borderValue=outside)
     return (solid != inner).reshape(mask.shape)
+
+
+def around_outline(mask: np.ndarray, ratio: float = BOUNDARY_RATIO) -> np.ndarray:
+    """The pixels on both sides of a mask's outline, within `ratio` of the image diagonal."""
+    width = max(1, round(ratio * math.hypot(*mask.shape)))
+    return _band(mask, width) | _band(~mask, width, outside=1)
+
+
+def betti_error(prediction: np.ndarray, truth: np.ndarray) -> float:
+    """Betti-0 error: by how much the numbers of connected parts (8 neighbours) differ."""
+    return float(abs(_parts(prediction) - _parts(truth)))
+
+
+def _parts(mask: np.ndarray) -> int:
+    return cv2.connectedComponents(np.ascontiguousarray(mask, dtype=np.uint8), connectivity=8)[0]
 
 
 def cl_dice(prediction: np.ndarray, truth: np.ndarray) -> float:

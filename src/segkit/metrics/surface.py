@@ -18,6 +18,7 @@ from segkit.metrics.distances import TOLERANCE, empty_distances, empty_state, su
 from segkit.metrics.table import DISTANCES
 
 Spacing = float | Sequence[float] | None
+NSD_CURVE = {f"nsd_at_{most}": float(most) for most in (1, 2, 3, 5)}
 Engine = Literal["auto", "native", "python", "medpy", "device"]
 
 
@@ -98,6 +99,34 @@ def batch_distances(
         for name, value in empty_distances(state, prediction.shape[1:], spacing).items():
             figures[name][i] = value
     return figures
+
+
+def nsd_columns(
+    prediction: np.ndarray,
+    truth: np.ndarray,
+    steps: Sequence[tuple[float, float]] | None = None,
+    engine: Engine = "auto",
+) -> dict[str, np.ndarray]:
+    """`nsd_at_1` … `nsd_at_5`: NSD at 1, 2, 3 and 5 pixels, or millimetres where the distances
+    between the rows and columns of each picture are given.
+    """
+    if steps is None:
+        return {
+            name: batch_distances(prediction, truth, tolerance=tolerance, engine=engine)["nsd"]
+            for name, tolerance in NSD_CURVE.items()
+        }
+    rows = [_curve(p, t, step) for p, t, step in zip(prediction, truth, steps, strict=True)]
+    return {name: np.array([row[name] for row in rows]) for name in NSD_CURVE}
+
+
+def _curve(
+    prediction: np.ndarray, truth: np.ndarray, step: tuple[float, float]
+) -> dict[str, float]:
+    state = empty_state(bool(prediction.any()), bool(truth.any()))
+    if state:
+        return dict.fromkeys(NSD_CURVE, float(state == "both"))
+    together = np.concatenate(contour.directed(prediction, truth, step))
+    return {name: float((together <= most).mean()) for name, most in NSD_CURVE.items()}
 
 
 def _native(

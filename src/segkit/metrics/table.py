@@ -95,6 +95,25 @@ OBJECT_F1 = Metric("object_f1", "Object F1", "objects found at an IoU of 0.5", o
 OBJECT_MAP = Metric(
     "object_map", "Object mAP", "objects found at IoU 0.5 to 0.95", order=212, report=()
 )
+PQ = Metric("pq", "PQ", "panoptic quality: objects found times their overlap", order=213)
+RQ = Metric("rq", "RQ", "F1 of the objects found at an IoU of 0.5", order=214, report=())
+SQ = Metric("sq", "SQ", "mean IoU of the objects found", order=215, report=())
+AJI = Metric("aji", "AJI", "aggregated Jaccard index of the objects", order=216)
+COMPONENT_DICE = Metric(
+    "component_dice", "Dice (per lesion)", "Dice of each lesion, false ones 0", order=217, report=()
+)
+BETTI_ERROR = Metric(
+    "betti_error",
+    "Betti-0 error",
+    "difference in the number of connected parts",
+    higher=False,
+    unit="parts",
+    order=218,
+    digits=2,
+    report=(),
+)
+AUC_PR = Metric("auc_pr", "AUC-PR", "precision over all thresholds", order=219)
+AUC_ROC = Metric("auc_roc", "AUC-ROC", "pixels ranked rightly", order=220, report=())
 
 BUILT_IN = tuple(
     sorted(
@@ -103,6 +122,7 @@ BUILT_IN = tuple(
     )
 )
 OVERLAP = tuple(metric.name for metric in BUILT_IN if metric.pooled)  # per image and pooled
+CALIBRATION = ("ece", "ace", "mce", "ece_rim")  # over all pixels: no figure of a single picture
 DISTANCES = ("hd", "hd95", "assd", "nsd")  # worked out together, in this order
 HEADLINE = ("dice_image", "iou_image", "dice_pooled", "iou_pooled", "hd95")  # of sweeps and runs
 
@@ -127,7 +147,7 @@ def shown() -> list[str]:
     """The rows of `segkit evaluate`: Dice and IoU both ways, the rest per picture, in order."""
     first = [f"{name}_{how}" for how in BOTH for name in ("dice", "iou")]
     rest = [key(metric, "image") for metric in table().values() if metric.shown]
-    return [*first, *(name for name in rest if name not in first), "iou_thresholded", "ece"]
+    return [*first, *(name for name in rest if name not in first), "iou_thresholded", *CALIBRATION]
 
 
 @dataclass(frozen=True)
@@ -151,13 +171,19 @@ class Named:
 def lower_is_better(name: str) -> bool:
     """Whether less of a metric or column is more."""
     metric = table().get(kind(name))
-    return kind(name) == "ece" if metric is None else not metric.higher
+    return kind(name) in CALIBRATION if metric is None else not metric.higher
 
 
 def in_pixels(name: str) -> bool:
     """Whether a metric or column is a length."""
     metric = table().get(kind(name))
     return metric is not None and metric.unit == "px"
+
+
+def unit(name: str) -> str:
+    """The unit of a metric or column; empty for a share of 1."""
+    metric = table().get(kind(name))
+    return "" if metric is None else metric.unit
 
 
 def kind(name: str) -> str:
@@ -173,8 +199,8 @@ def score_of(metric: str, columns: Iterable[str]) -> Named:
     known = [c for c in columns if kind(c) in table()]
     plain, pooled = metric.removesuffix("_image"), metric.endswith("_pooled")
     plain = plain.removesuffix("_pooled")
-    if plain == "ece":
-        raise UsageError("ece cannot be compared picture by picture", "try brier")
+    if plain in CALIBRATION:
+        raise UsageError(f"{plain} cannot be compared picture by picture", "try brier")
     if plain not in known:
         raise unknown("metric", metric, [*_named(known), *known])
     if pooled and not table()[kind(plain)].pooled:

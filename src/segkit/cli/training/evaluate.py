@@ -10,7 +10,9 @@ import typer
 from segkit.cli import _console
 from segkit.cli._training import show_classes
 from segkit.data.sources import dataset
-from segkit.metrics.table import in_pixels, shown
+from segkit.errors import UsageError
+from segkit.metrics.definitions import TOOLS
+from segkit.metrics.table import shown, unit
 
 
 def command(
@@ -43,9 +45,16 @@ def command(
         typer.Option("--tune", help="Threshold and cleaning, chosen on the validation part."),
     ] = False,
     metrics: Annotated[
-        str | None, typer.Option(help="Costly extras: cldice,objects (default: by modality).")
+        str | None,
+        typer.Option(
+            help="Costly extras: cldice,objects,components,betti,ranking,skin_tone "
+            "(default: by modality)."
+        ),
     ] = None,
     tolerance: Annotated[float, typer.Option(help="NSD: pixels that count as right.")] = 2.0,
+    spacing: Annotated[
+        str | None, typer.Option(help="Millimetres per original pixel, 0.1 or ROWS,COLUMNS.")
+    ] = None,
     interval: Annotated[str, typer.Option(help="bca or percentile.")] = "bca",
     engine: Annotated[
         str, typer.Option(help="Surface distances: auto, native, python, device, medpy.")
@@ -76,6 +85,7 @@ def command(
         "ensemble": ensemble,
         "tune": tune,
         "tolerance": tolerance,
+        "spacing": _spacing(spacing),
         "interval": interval,
         "engine": engine,
         "batch": batch,
@@ -95,6 +105,18 @@ def command(
         else:
             _show_matrix(opened.name, documents)
     return 0
+
+
+def _spacing(text: str | None) -> tuple[float, float] | None:
+    if text is None:
+        return None
+    try:
+        steps = [float(part) for part in text.split(",")]
+    except ValueError:
+        steps = []
+    if len(steps) not in (1, 2):
+        raise UsageError(f"--spacing is '{text}'", "millimetres: one number, or rows,columns")
+    return steps[0], steps[-1]
 
 
 def _datasets(text: str | None) -> list[str | None]:
@@ -120,6 +142,7 @@ def _show(made: dict[str, Any]) -> None:
         f"{interval['unit']}s."
     )
     show_classes(made["classes"])
+    _console.say(_curve(made["nsd_curve"]))
     for row in made["rows"]:
         dice = row["metrics"]["dice_image"]
         change = f"{100 * row['dice_image_gain']:+.2f} points, p = {row['p']:.3g}"
@@ -164,7 +187,12 @@ def _row(name: str, entry: dict[str, Any]) -> list[str]:
 def _figure(name: str, value: float | None) -> str:
     if value is None:
         return "n/a"
-    return f"{value:.2f} px" if in_pixels(name) else f"{100 * value:.2f}"
+    return f"{value:.2f} {unit(name)}" if unit(name) else f"{100 * value:.2f}"
+
+
+def _curve(rows: list[dict[str, Any]]) -> str:
+    parts = [f"{row['tolerance']:g} {row['unit']} {100 * row['mean']:.1f}" for row in rows]
+    return f"NSD by tolerance: {', '.join(parts)}."
 
 
 def _interval(entry: dict[str, Any]) -> str:
@@ -179,7 +207,7 @@ def _show_protocols(found: dict[str, Any]) -> None:
     rows = [
         [name, *[_share(row.get("metrics", {}), key) for key in names], _how(row)]
         for name, row in found.items()
-        if name != "spread"
+        if name not in ("spread", *TOOLS)
     ]
     _console.table(
         ["scoring", *names, "how"],
@@ -187,12 +215,31 @@ def _show_protocols(found: dict[str, Any]) -> None:
         title="The same predictions under published conventions",
         right=names,
     )
+    _show_tools({name: row for name, row in found.items() if name in TOOLS})
     spread = found.get("spread", {}).get("dice")
     if spread:
         _console.say(
             f"Dice spans {spread['points']:.2f} points: lowest as {spread['lowest']}, "
             f"highest as {spread['highest']}."
         )
+
+
+def _show_tools(found: dict[str, Any]) -> None:
+    """The distances under the names that three tools share."""
+    rows = []
+    for name, row in found.items():
+        scores = row.get("metrics", {})
+        cells = [_length(scores, "hd95"), _length(scores, "assd"), _share(scores, "nsd")]
+        rows.append([name, *cells, _how(row)])
+    if rows:
+        heads = ["tool", "hd95 px", "assd px", "nsd", "how"]
+        title = "The same masks under the distances of three tools"
+        _console.table(heads, rows, title=title, right=heads[1:4])
+
+
+def _length(scores: dict[str, float], name: str) -> str:
+    value = scores.get(name)
+    return "" if value is None or value != value else f"{value:.2f}"
 
 
 def _how(row: dict[str, Any]) -> str:
@@ -214,6 +261,12 @@ def _show_tuned(row: dict[str, Any]) -> None:
         f"{100 * cut['test_dice_image_default']:.2f}; cleaning '{clean['chosen']}', "
         f"{100 * clean['test_dice_image']:.2f} instead of "
         f"{100 * clean['test_dice_image_default']:.2f}."
+    )
+    warm = row["temperature"]
+    _console.say(
+        f"Temperature {warm['chosen']:.3f} (fitted there): test ECE "
+        f"{100 * warm['test_ece']:.2f} instead of {100 * warm['test_ece_default']:.2f}, log loss "
+        f"{warm['test_log_loss']:.4f} instead of {warm['test_log_loss_default']:.4f}."
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 
-from segkit.data.geometry import Geometry, geometry
+from segkit.data.geometry import Geometry, fit, geometry
 from segkit.data.store import PreparedSet
 from segkit.engine.predicting.masks import foreground, masks_from
 from segkit.engine.predicting.opening import restore
@@ -117,15 +117,16 @@ def _at_prepared(
     prediction = masks_from(probability, segmenter.threshold)
     truth = np.stack([prepared.masks[row] for row in rows])
     images = np.stack([prepared.images[row] for row in rows])
-    instances = prepared.instances
-    objects = None if instances is None else np.stack([instances[row] for row in rows])
+    objects = _objects(prepared, rows, plan.wanted.extras)
+    steps = [_step(prepared, row, plan.wanted.spacing) for row in rows]
     front = np.stack([foreground(one) for one in probability])
     parts = []
     for which, (high, wide) in windows(prepared, rows):
         inside = (which, slice(0, high), slice(0, wide))
         found = None if objects is None else objects[inside]
         masks = (prediction[inside], truth[inside], front[inside], images[inside], found)
-        parts.append(cases.measure(*masks, plan.wanted))
+        own = steps[which] if plan.wanted.spacing else None
+        parts.append(cases.measure(*masks, plan.wanted, own))
     columns = cases.join(parts)
     if plan.wanted.evidence:
         columns.update(_on_canvas(prepared, rows, prediction, truth))
@@ -134,6 +135,26 @@ def _at_prepared(
         small = [_original_scores(segmenter, prepared, row, one) for row, one in pieces]
         columns.update(cases.join(small))
     return columns
+
+
+def _objects(prepared: PreparedSet, rows: list[int], extras: Sequence[str]) -> np.ndarray | None:
+    """The instances of the truth: prepared, or from the set's label files, one for each object."""
+    if prepared.instances is not None:
+        return np.stack([prepared.instances[row] for row in rows])
+    if not {"objects", "components"} & set(extras) or not prepared.has_label_files:
+        return None
+    labels = [prepared.original_instances(prepared.ids[row]) for row in rows]
+    return np.stack([fit(one, prepared.size, prepared.resize, mask=True)[0] for one in labels])
+
+
+def _step(
+    prepared: PreparedSet, row: int, spacing: tuple[float, float] | None
+) -> tuple[float, float]:
+    """Millimetres between the rows and columns of a picture on the prepared grid."""
+    own = own_geometry(prepared, row)
+    pairs = zip(spacing or (1.0, 1.0), own.original, own.content, strict=True)
+    high, wide = (step * original / content for step, original, content in pairs)
+    return high, wide
 
 
 def windows(prepared: PreparedSet, rows: list[int]) -> list[tuple[slice, tuple[int, int]]]:
@@ -163,7 +184,11 @@ def _at_original(
     full = _restored(prepared, probability, truth.shape)
     prediction = masks_from(full[None], segmenter.threshold)
     front = foreground(full)[None]
-    columns = cases.measure(prediction, truth[None], front, image[None], None, plan.wanted)
+    wanted, objects = plan.wanted, None
+    if {"objects", "components"} & set(wanted.extras) and prepared.has_label_files:
+        objects = prepared.original_instances(prepared.ids[row])[None]
+    steps = [wanted.spacing] if wanted.spacing else None
+    columns = cases.measure(prediction, truth[None], front, image[None], objects, wanted, steps)
     own = {f"original_{name}": columns[name] for name in ORIGINAL}
     return {**columns, **own} if plan.wanted.evidence else columns
 

@@ -79,7 +79,7 @@ def write_cases(path: Path, columns: Mapping[str, np.ndarray], selection: str) -
 
 
 def _is_class_column(name: str, values: np.ndarray, taken: Sequence[str]) -> bool:
-    hidden = ("canvas_", "original_", "pre_logit", "sen_logit", "histogram", "reliability")
+    hidden = ("canvas_", "original_", "by_", "pre_logit", "sen_logit", "histogram", "reliability")
     return values.ndim == 1 and name not in taken and not name.startswith(hidden)
 
 

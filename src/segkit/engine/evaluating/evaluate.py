@@ -73,6 +73,7 @@ def _head(evaluation: Evaluation) -> dict[str, Any]:
         "tta": evaluation.base_tta,
         "threshold": run.recipe.evaluate.threshold,
         "tolerance": settings.tolerance,
+        "spacing": list(settings.spacing) if settings.spacing else None,
     }
 
 

@@ -19,10 +19,17 @@ from segkit.engine.evaluating.seen import warning as seen_in_training
 from segkit.engine.runs import FoldDir, Run
 from segkit.errors import SegkitError, UsageError, check_choice, unknown
 from segkit.metrics import cases
+from segkit.metrics.definitions import TOOLS
 from segkit.metrics.protocols import CONVENTIONS
 
 PARTS = ("train", "val", "test")
-EXTRA_OF = {"fundus": ("cldice",), "microscopy": ("objects",)}  # by the dataset's modality
+EXTRA_OF = {  # by the dataset's modality
+    "fundus": ("cldice", "betti", "ranking"),
+    "microscopy": ("objects",),
+    "endoscopy": ("components",),
+    "ultrasound": ("components",),
+    "dermoscopy": ("skin_tone",),
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class EvaluationSettings:
     engine: str = "auto"  # of the surface distances
     tolerance: float = 2.0
     extras: tuple[str, ...] | None = None  # None: by the kind of pictures
+    spacing: tuple[float, float] | None = None  # mm between rows and columns of the originals
     tune: bool = False
     batch: int = BATCH
     resamples: int = 2000
@@ -103,6 +111,8 @@ class Evaluation:
             extras=_extras(self.prepared.name) if s.extras is None else s.extras,
             classes=self.classes,
             evidence=self.scoring is not None,
+            tools=self.scoring is not None and (not self.scoring or self.scoring[0] in TOOLS),
+            spacing=s.spacing,
         )
         wants_original = self.scoring is not None and self.scoring in ((), ("original",))
         return MeasurementPlan(
@@ -122,6 +132,8 @@ def prepare_evaluation(run: Run, settings: EvaluationSettings) -> Evaluation:
         raise unknown("costly metric", strangers[0], cases.EXTRAS)
     if settings.tolerance < 0:
         raise UsageError(f"--tolerance is {settings.tolerance}", "not below 0")
+    if settings.spacing and min(settings.spacing) <= 0:
+        raise UsageError(f"--spacing is {settings.spacing}", "millimetres, above 0")
     own_name = run.card["name"]
     own = settings.data in (None, own_name)
     if own and settings.split == "all":

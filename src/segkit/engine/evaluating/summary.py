@@ -11,7 +11,9 @@ from segkit.metrics import calibration, cases, slices
 from segkit.metrics.conformal import deferral
 from segkit.metrics.confusion import Counts, from_columns
 from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure, report_all
+from segkit.metrics.probability import errors
 from segkit.metrics.protocols import ISIC_LIMIT, under_conventions
+from segkit.metrics.surface import NSD_CURVE
 from segkit.metrics.table import OVERLAP as SCORES
 from segkit.metrics.table import key, table
 
@@ -29,7 +31,12 @@ def figures(columns: Columns) -> dict[str, Figure]:
     found["iou_thresholded"] = mean_figure(np.where(iou < ISIC_LIMIT, 0.0, iou))
     if "reliability" in columns:
         bins = columns["reliability"]
-        found["ece"] = Figure(bins.reshape(len(bins), -1), calibration.ece)
+        sums = bins.reshape(len(bins), -1)
+        found["ece"] = Figure(sums, calibration.ece)
+        found["ace"], found["mce"] = Figure(sums, errors.ace), Figure(sums, errors.mce)
+    if "reliability_rim" in columns:
+        rims = columns["reliability_rim"]
+        found["ece_rim"] = Figure(rims.reshape(len(rims), -1), calibration.ece)
     return found
 
 
@@ -117,6 +124,15 @@ def _fold_spread(columns: Columns) -> dict[str, float]:
     return {name: float(np.std([row[name] for row in rows], ddof=1)) for name in names}
 
 
+def nsd_curve(columns: Columns, draws: Resampler, unit: str = "px") -> list[dict[str, Any]]:
+    """NSD at growing tolerances."""
+    return [
+        {"tolerance": most, "unit": unit, **draws.report(mean_figure(columns[name]))}
+        for name, most in NSD_CURVE.items()
+        if name in columns
+    ]
+
+
 def empty_counts(columns: Columns) -> dict[str, int]:
     """Cases with an empty mask: both, only the prediction, only the truth."""
     states = list(columns["empty"])
@@ -136,6 +152,7 @@ def document(
         "n": len(set(columns["id"])),
         "cases": len(columns["id"]),
         "metrics": metrics(columns, draws),
+        "nsd_curve": nsd_curve(columns, draws, "mm" if head.get("spacing") else "px"),
         "empty": empty_counts(columns),
         "protocols": {} if scoring is None else under_conventions(columns, scoring, draws),
         "interval": draws.describe(),
@@ -148,6 +165,9 @@ def document(
     if "reliability" in columns:
         made["calibration"] = {
             "ece": made["metrics"]["ece"]["mean"],
+            "ace": made["metrics"]["ace"]["mean"],
+            "mce": made["metrics"]["mce"]["mean"],
+            "ece_rim": made["metrics"].get("ece_rim", {}).get("mean"),
             "brier": made["metrics"]["brier"]["mean"],
             "bins": calibration.bins(columns["reliability"]),
         }

@@ -1,4 +1,4 @@
-"""Threshold and post-processing: chosen on the validation part, then shown on the test part."""
+"""Threshold, cleaning and temperature: chosen on the validation part, shown on the test part."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from segkit.engine.predicting.masks import foreground
 from segkit.engine.predicting.sliding import as_numpy
 from segkit.metrics.calibration import LEVELS, counts_at_levels, histogram
 from segkit.metrics.confusion import counts
+from segkit.metrics.probability import temperature
 
 if TYPE_CHECKING:
     from segkit.engine.predicting.segmenter import Segmenter
@@ -54,7 +55,7 @@ def tune(
     test: Sequence[str],
     batch: int = 16,
 ) -> dict[str, Any]:
-    """Choose on `val`, apply to `test`: mean Dice over images before and after."""
+    """Choose on `val`, apply to `test`: mean Dice over images before and after; temperature too."""
     before, after = _Part(segmenter, prepared, val, batch), _Part(segmenter, prepared, test, batch)
     level = int(before.curve().argmax())
     cleaning = max(CLEANINGS, key=lambda name: before.cleaned(name))
@@ -75,6 +76,7 @@ def tune(
             "test_dice_image": after.cleaned(cleaning),
             "test_dice_image_default": after.cleaned("none"),
         },
+        "temperature": temperature.report(before.logits, after.logits),
     }
 
 
@@ -84,6 +86,7 @@ class _Part:
     def __init__(self, segmenter: Segmenter, prepared: PreparedSet, ids: Sequence[str], batch: int):
         rows = [prepared.index(name) for name in ids]
         self.found: list[np.ndarray] = []
+        self.logits = np.zeros((2, temperature.STEPS), np.int64)
         self.dice: dict[str, list[np.ndarray]] = {name: [] for name in CLEANINGS}
         for start in range(0, len(rows), batch):
             chosen = rows[start : start + batch]
@@ -97,6 +100,7 @@ class _Part:
 
     def _add(self, front: np.ndarray, truth: np.ndarray, segmenter: Segmenter) -> None:
         self.found.append(histogram(front, truth))
+        self.logits += temperature.logit_histogram(front, truth)
         masks = front > segmenter.threshold
         for name, clean in CLEANINGS.items():
             cleaned = np.stack([clean(mask) for mask in masks])
