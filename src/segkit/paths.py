@@ -8,6 +8,7 @@ import os
 import re
 import socket
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,3 +153,11 @@ def short_hash(value: Any, length: int = 8) -> str:
 def natural_key(name: str) -> list[int | str]:
     """Sort key in which 'a2' comes before 'a10'."""
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file is a zip archive; one that says it lies on several disks is none."""
+    try:
+        return zipfile.is_zipfile(path)
+    except zipfile.BadZipFile:
+        return False

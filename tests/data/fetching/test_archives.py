@@ -8,6 +8,7 @@ import gzip
 import io
 import os
 import stat
+import struct
 import tarfile
 import zipfile
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from segkit import paths
 from segkit.data.fetching import archives
 from segkit.errors import SegkitError
 
@@ -235,3 +237,10 @@ def test_a_tar_that_is_cut_between_two_members_is_damaged(tmp_path: Path, suffix
     assert archives.unpack(whole, tmp_path / "whole") == 3
     with pytest.raises(SegkitError, match="a part is missing"):
         archives.unpack(cut, tmp_path / "cut")
+
+
+def test_a_zip_that_names_several_disks_is_no_zip(tmp_path: Path) -> None:
+    """Python's own check raises on it; a damaged checkpoint is such a file now and then."""
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 1, 0, 2)
+    (tmp_path / "a.zip").write_bytes(locator + b"PK\x05\x06" + bytes(18))
+    assert not paths.is_zip(tmp_path / "a.zip")

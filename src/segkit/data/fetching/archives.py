@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from segkit import paths
 from segkit.data.pairing import is_junk
 from segkit.errors import SegkitError
 
@@ -77,7 +78,7 @@ def unpack(
     folder.mkdir(parents=True, exist_ok=True)
     limit = max(floor, MAX_RATIO * archive.stat().st_size)
     try:
-        if zipfile.is_zipfile(archive):
+        if paths.is_zip(archive):
             return _unzip(archive, folder, members, limit, advance)
         if archive.name.lower().endswith(SUFFIXES[3:]):
             return _untar(archive, folder, members, limit)
@@ -95,7 +96,7 @@ def unpack(
 def names(archive: Path) -> list[str]:
     """The members of a zip or tar archive; empty for kinds that only other programs can list."""
     try:
-        if zipfile.is_zipfile(archive):
+        if paths.is_zip(archive):
             with zipfile.ZipFile(archive) as opened:
                 return opened.namelist()
         if archive.name.lower().endswith(SUFFIXES[3:]):

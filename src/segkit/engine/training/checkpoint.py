@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import pickle
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,7 +38,7 @@ def save_last(path: Path, state: Mapping[str, Any]) -> None:
 def load_last(path: Path, device: torch.device | str = "cpu") -> dict[str, Any]:
     """Read a state that `save_last` wrote."""
     cure = "Delete it to begin this fold anew."
-    if not zipfile.is_zipfile(path):
+    if not paths.is_zip(path):
         raise SegkitError(f"{path} cannot be read", "it is not a whole checkpoint", cure)
     try:
         state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
