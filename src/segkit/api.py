@@ -225,7 +225,7 @@ class Metric:
     meaning: str  # one line for a person
     make: Lazy | None = None
     higher: bool = True  # more is better
-    unit: str = ""  # "" a share of 1, "px" a length
+    unit: str = ""  # "" a share of 1, "px" a length, "parts" a count
     pooled: bool = False  # also over all pixels of all pictures: name_image and name_pooled
     order: int = 300  # place in cases.csv and tables
     digits: int = 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -52,6 +53,8 @@ def run(words: list[str], debug: bool = False) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return _fail(_disk_is_full(error), debug)
         if error.filename is None:  # no file that a person could look at: a fault of ours
             raise
         return _fail(SegkitError(f"{error.filename}: {error.strerror or error}"), debug)
@@ -60,6 +63,15 @@ def run(words: list[str], debug: bool = False) -> int:
     except (typer.Abort, KeyboardInterrupt):
         sys.stderr.write("Stopped.\n")
         return 130
+
+
+def _disk_is_full(error: OSError) -> SegkitError:
+    """A write that failed for want of space, wherever it was."""
+    return SegkitError(
+        f"the disk is full ({error.strerror or 'no space left'})",
+        error.filename and str(error.filename),
+        "Free some space, or set SEGKIT_HOME or --out to another disk, and run the command again.",
+    )
 
 
 TOO_LITTLE = ("could not create a primitive", "not enough memory", "can't allocate memory")

@@ -25,6 +25,7 @@ from segkit.api import (
 from segkit.recipe import OptimRecipe, ScheduleRecipe
 from segkit.testing.checks import Outcome, expect, run_checks
 
+UNITS = ("", "px", "parts")  # a share of 1, a length, a count
 KINDS = ("official", "counts", "ratio", "slices", "cyclic", "all-test")
 
 
@@ -40,7 +41,7 @@ def check_metric(metric: str | Metric) -> Iterator[Outcome]:
     value: Metric = _value("metrics", metric)
     checks: list[tuple[str, Callable[[], None]]] = [
         ("its words are there", lambda: expect(bool(value.title and value.meaning), "none")),
-        ("its unit is known", lambda: expect(value.unit in ("", "px"), f"unit is {value.unit!r}")),
+        ("its unit is known", lambda: expect(value.unit in UNITS, f"unit is {value.unit!r}")),
     ]
     if value.make is not None:
         function = resolve(value.make)()

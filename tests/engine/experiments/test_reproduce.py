@@ -38,7 +38,7 @@ def test_every_card_can_be_carried_out(name):
     plugins.get("datasets", card.dataset)
     if card.protocol:
         assert card.protocol in PROTOCOLS
-    asked = reproduce._request(architecture, card, reproduce.Order(name, Path("run")))
+    asked = reproduce.request_of(architecture, card, reproduce.Order(name, Path("run")))
     assert asked.recipe.train.epochs > 50
     assert asked.recipe.data.protocol == (card.protocol or None)
     # a frozen part without weights would learn nothing

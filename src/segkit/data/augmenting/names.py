@@ -6,7 +6,7 @@ from functools import partial
 
 from segkit.api import Augmentation
 
-OF_PAPERS = ("qtseg", "dermomamba", "vmpanet", "eamnet", "ulite")
+OF_PAPERS = ("qtseg", "dermomamba", "vmpanet", "eamnet")  # whose networks segkit is about
 SUFFIXES = (".json", ".yaml", ".yml")  # a saved albumentations pipeline
 
 

@@ -4,6 +4,7 @@ input.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable
@@ -78,9 +79,10 @@ class PackedWriter:
 
     def abandon(self) -> None:
         """Close without finishing; the rows stay for the next try."""
-        self.journal.close()
-        for handle in self.files.values():
-            handle.close()
+        closing = [self.journal.close, *(handle.close for handle in self.files.values())]
+        for close in closing:
+            with contextlib.suppress(OSError):  # a full disk: what could not be flushed is lost
+                close()
 
 
 def _finished(journal: Path) -> list[dict[str, Any]]:
