@@ -47,7 +47,7 @@ def main(out, settings, *words):
     )
     for event in train(recipe, Path(out), options):
         if event["event"] == "epoch":
-            print(json.dumps(event), flush=True)
+            print(json.dumps(event.document()), flush=True)
     return None
 
 
