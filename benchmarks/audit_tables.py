@@ -18,7 +18,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from benchmarks.audit_errors import ERRORS, MIXTURES, Planted
@@ -27,6 +26,7 @@ from segkit import paths
 from segkit.data.splitting.groups import groups_of
 from segkit.data.store import PreparedSet
 from segkit.engine.evaluating.cases_csv import write_cases
+from segkit.engine.evaluating.evaluate import finite
 from segkit.engine.evaluating.seen import find_prepared
 from segkit.engine.evaluating.summary import document, resampler
 from segkit.engine.evaluating.tune import CLEANINGS
@@ -152,16 +152,8 @@ def write_run(folder: Path, variant: Variant, columns: Columns) -> Path:
         "size": [256, 256],
     }
     made = document(head, columns, ("background", "foreground"), None, resampler(columns))
-    paths.write_json(folder / "summary.json", _finite(made))
+    paths.write_json(folder / "summary.json", finite(made))
     return folder
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not np.isfinite(value) else value
 
 
 def table_runs(seed: int, work: Path) -> list[Path]:

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from segkit_baselines.layers import MLP, DropPath, init_light, pointwise
+from segkit_baselines.layers import MLP, DropPath, MapNorm, depthwise, init_light, pointwise
 from segkit_baselines.six_stage import SCAB, Maker, SixStages
 
 FILTERS = {2: (14, 8), 3: (14, 8), 4: (24, 13), 5: (12, 7)}  # order -> grid of a filter's tensor
+BlockMaker = Callable[[int, int, float], nn.Module]  # channels, order, drop path
 EPS, SCALE = 1e-6, 1e-6
 SHARE = 3  # what the seen half is divided by
-
-
-class PixelNorm(nn.LayerNorm):
-    """A layer norm over the channels of (B, C, H, W), eps 1e-6."""
-
-    def __init__(self, channels: int):
-        super().__init__(channels, eps=EPS)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 def gate_widths(channels: int, order: int) -> list[int]:
@@ -61,7 +52,7 @@ class HorBlock(nn.Module):
 
     def __init__(self, channels: int, gates: nn.Module, drop: float):
         super().__init__()
-        self.norm1, self.gates = PixelNorm(channels), gates
+        self.norm1, self.gates = MapNorm(channels, eps=EPS), gates
         self.norm2, self.mlp = nn.LayerNorm(channels, eps=EPS), MLP(channels, 4 * channels)
         self.gamma1 = nn.Parameter(torch.full((channels,), SCALE))
         self.gamma2 = nn.Parameter(torch.full((channels,), SCALE))
@@ -76,6 +67,32 @@ class HorBlock(nn.Module):
 def halves_joined(a: Tensor, b: Tensor) -> Tensor:
     """a_0, b_0, a_1, b_1, …"""
     return torch.stack([a, b], 2).flatten(1, 2)
+
+
+class Interleaved(nn.Module):
+    """Half of the channels convolved, half seen from afar (`far`), interleaved."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        half = channels // 2
+        self.pre_norm = MapNorm(channels, eps=EPS)
+        self.post_norm = MapNorm(channels, eps=EPS)
+        self.dw = depthwise(half, 3, bias=False)
+
+    def far(self, x: Tensor) -> Tensor:
+        raise TypeError(f"{type(self).__name__} sees nothing from afar")
+
+    def forward(self, x: Tensor) -> Tensor:
+        near, rest = self.pre_norm(x).chunk(2, 1)
+        return self.post_norm(halves_joined(self.dw(near), self.far(rest)))
+
+
+def stage_down(
+    block: BlockMaker, inputs: int, outputs: int, order: int, rates: Sequence[float]
+) -> nn.Sequential:
+    """Blocks, then the convolution to the next width."""
+    blocks = (block(inputs, order, rate) for rate in rates)
+    return nn.Sequential(*blocks, nn.Conv2d(inputs, outputs, 3, padding=1))
 
 
 class HighOrderUNet(SixStages):

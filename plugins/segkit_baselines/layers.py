@@ -132,6 +132,13 @@ class SelfAttention(nn.Module):
         return self.proj(mixed.transpose(1, 2).flatten(2))
 
 
+class MapNorm(nn.LayerNorm):
+    """LayerNorm over the channels of a map (B, C, H, W)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
 def to_tokens(grid: Tensor) -> Tensor:
     """(B, C, h, w) as (B, h w, C)."""
     return grid.flatten(2).transpose(1, 2)
@@ -161,10 +168,15 @@ def init_transformer(module: nn.Module) -> None:
 def _init_layer(layer: nn.Module) -> None:
     if isinstance(layer, nn.Linear):
         nn.init.trunc_normal_(layer.weight, std=0.02)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
     elif isinstance(layer, nn.Conv2d):
-        fan = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels // layer.groups
-        nn.init.normal_(layer.weight, 0, math.sqrt(2 / fan))
-    else:
-        return
+        init_conv(layer)
+
+
+def init_conv(layer: nn.Conv2d) -> None:
+    """Fan-out normal, zero bias."""
+    fan = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels // layer.groups
+    nn.init.normal_(layer.weight, 0, math.sqrt(2 / fan))
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)

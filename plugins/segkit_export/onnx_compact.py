@@ -14,24 +14,24 @@ DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 def compact(model: onnx.ModelProto) -> onnx.ModelProto:
     """The same model in fewer bytes; names of inputs and outputs stay."""
-    graphs = list(_graphs(model.graph))
-    for graph in graphs:
+    parts = list(graphs(model.graph))
+    for graph in parts:
         del graph.value_info[:]  # a runtime works shapes out by itself
     kept = {item.name for item in (*model.graph.input, *model.graph.output)}
     names = _merged(model.graph, kept)
-    _number(graphs, names, kept)
-    for graph in graphs:
+    _number(parts, names, kept)
+    for graph in parts:
         _rename(graph, names)
     return model
 
 
-def _graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
+def graphs(graph: onnx.GraphProto) -> Iterator[onnx.GraphProto]:
     """A graph, then the bodies of its scans and branches."""
     yield graph
     for node in graph.node:
         for attribute in node.attribute:
             if attribute.HasField("g"):
-                yield from _graphs(attribute.g)
+                yield from graphs(attribute.g)
 
 
 def _merged(graph: onnx.GraphProto, kept: set[str]) -> dict[str, str]:
@@ -52,9 +52,9 @@ def _merged(graph: onnx.GraphProto, kept: set[str]) -> dict[str, str]:
     return names
 
 
-def _number(graphs: list[onnx.GraphProto], names: dict[str, str], kept: set[str]) -> None:
+def _number(parts: list[onnx.GraphProto], names: dict[str, str], kept: set[str]) -> None:
     """Give every value a number for a name; no name is used twice, in bodies neither."""
-    there = [name for graph in graphs for name in _values(graph)]
+    there = [name for graph in parts for name in _values(graph)]
     fresh = (text for text in map(_short, range(len(there) + len(kept))) if text not in kept)
     short: dict[str, str] = {}
     for name in there:

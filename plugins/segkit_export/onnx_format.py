@@ -15,6 +15,7 @@ from segkit.engine.exporting.parity import Runner
 from segkit.engine.exporting.subject import HalfPrecision, Subject
 from segkit.engine.exporting.trace import naming_failures, quiet, trace
 from segkit_export import onnx_scan
+from segkit_export.onnx_compact import graphs
 
 OPSET = 20  # the first with GELU as one operator; any ONNX Runtime since 1.17 reads it
 
@@ -114,7 +115,7 @@ def _metadata(card: dict[str, Any]) -> dict[str, str]:
 
 def facts(model: onnx.ModelProto) -> dict[str, Any]:
     """What the report says of the graph."""
-    weights = sum(_weight_bytes(graph) for graph in _graphs(model.graph))
+    weights = sum(_weight_bytes(graph) for graph in graphs(model.graph))
     return {
         "opset": next(
             item.version for item in model.opset_import if item.domain in ("", "ai.onnx")
@@ -134,17 +135,8 @@ def _weight_bytes(graph: onnx.GraphProto) -> int:
     return sum(len(item.raw_data) for item in graph.initializer)
 
 
-def _graphs(graph: onnx.GraphProto) -> Any:
-    """The graph and the bodies of its scans and branches."""
-    yield graph
-    for node in graph.node:
-        for attribute in node.attribute:
-            if attribute.HasField("g"):
-                yield from _graphs(attribute.g)
-
-
 def _nodes(graph: onnx.GraphProto) -> Any:
-    return (node for part in _graphs(graph) for node in part.node)
+    return (node for part in graphs(graph) for node in part.node)
 
 
 def session_runner(model: Path | bytes) -> Runner:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -16,6 +17,8 @@ from typing import Any
 
 from segkit import words
 from segkit.errors import SegkitError
+
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT)  # what writing to a full disk says
 
 
 def home() -> Path:
@@ -84,11 +87,12 @@ def _clear_leftovers(folder: Path) -> None:
     host = _mark().partition(".")[0]
     for path in folder.glob(".*.tmp"):
         match = re.search(rf"\.{host}\.(\d+)-[^.]*\.tmp$", path.name)
-        if match and not _lives(int(match[1])):
+        if match and not process_lives(int(match[1])):
             path.unlink(missing_ok=True)
 
 
-def _lives(pid: int) -> bool:
+def process_lives(pid: int) -> bool:
+    """Whether a process of this number is there, as far as this machine can tell."""
     try:
         os.kill(pid, 0)
     except (ProcessLookupError, OverflowError):
@@ -108,7 +112,7 @@ def _writable(target: Path) -> Iterator[None]:
             f"cannot write {target}", "permission denied", "Choose another folder with --out."
         ) from error
     except OSError as error:
-        if error.errno not in (28, 30, 122):  # no space, read-only file system, over quota
+        if error.errno not in (*NO_SPACE, errno.EROFS):
             raise
         raise SegkitError(
             f"cannot write {target}", os.strerror(error.errno), "Free some space or change --out."

@@ -11,7 +11,6 @@ import io
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 # what steers a terminal or turns the direction of writing, and halves of characters, which stand
@@ -83,8 +82,3 @@ def json_text(value: Any, indent: int | None = None) -> str:
     """JSON in UTF-8; bytes of a name that are none are escaped, and come back when it is read."""
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     return _HALF.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
-
-
-def path_text(path: Path | str) -> str:
-    """A path as text that any program can read."""
-    return whole(str(path))

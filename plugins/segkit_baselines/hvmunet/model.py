@@ -13,12 +13,12 @@ from segkit_baselines.high_order import (
     HighOrder,
     HighOrderUNet,
     HorBlock,
-    PixelNorm,
+    Interleaved,
     gate_widths,
-    halves_joined,
+    stage_down,
 )
 from segkit_baselines.hvmunet import HVMUNetConfig
-from segkit_baselines.layers import depthwise, drop_rates
+from segkit_baselines.layers import drop_rates
 
 ORDERS = (2, 3, 4, 5)  # of the third to the sixth stage
 
@@ -30,21 +30,19 @@ class Scan(SS2D):
         return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
-class LocalScan(nn.Module):
-    """Half of the channels convolved, half scanned, interleaved."""
+class LocalScan(Interleaved):
+    """Half of the channels convolved, half scanned."""
 
     def __init__(self, channels: int, order: int):
-        super().__init__()
+        super().__init__(channels)
         half = channels // 2
-        self.pre_norm, self.post_norm = PixelNorm(channels), PixelNorm(channels)
-        self.dw, self.scan = depthwise(half, 3, bias=False), Scan(half)
+        self.scan = Scan(half)
         # never used, as released
         filters = torch.randn(half, *FILTERS[order], 2) * 0.02
         self.complex_weight = nn.Parameter(filters, requires_grad=False)
 
-    def forward(self, x: Tensor) -> Tensor:
-        near, far = self.pre_norm(x).chunk(2, 1)
-        return self.post_norm(halves_joined(self.dw(near), self.scan(far)))
+    def far(self, x: Tensor) -> Tensor:
+        return self.scan(x)
 
 
 def block(channels: int, order: int, drop: float) -> HorBlock:
@@ -54,19 +52,18 @@ def block(channels: int, order: int, drop: float) -> HorBlock:
     return HorBlock(channels, HighOrder(channels, order, look, list(map(Scan, widths))), drop)
 
 
-def stage(inputs: int, outputs: int, order: int, rates: tuple[float, float]) -> nn.Sequential:
-    """Two blocks, then the convolution to the next width."""
-    blocks = (block(inputs, order, rate) for rate in rates)
-    return nn.Sequential(*blocks, nn.Conv2d(inputs, outputs, 3, padding=1))
-
-
 class HVMUNet(HighOrderUNet):
     """Orders 2 to 5 from the third stage on, and back."""
 
     def __init__(self, config: HVMUNetConfig):
         rates = drop_rates(config.drop_path, 2 * len(ORDERS))
         pairs = list(zip(rates[::2], rates[1::2], strict=True))
-        encode = [partial(stage, order=n, rates=r) for n, r in zip(ORDERS, pairs, strict=True)]
+        encode = [
+            partial(stage_down, block, order=n, rates=r) for n, r in zip(ORDERS, pairs, strict=True)
+        ]
         back = [(pairs[3][0],) * 2, *pairs[2::-1]]  # the deepest pair is one rate twice
-        decode = [partial(stage, order=n, rates=r) for n, r in zip(ORDERS[::-1], back, strict=True)]
+        decode = [
+            partial(stage_down, block, order=n, rates=r)
+            for n, r in zip(ORDERS[::-1], back, strict=True)
+        ]
         super().__init__(config.in_channels, config.num_classes, config.widths, encode, decode)

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.layers import ConvNormAct, depthwise, double, pointwise
+from segkit_baselines.layers import ConvNormAct, MapNorm, depthwise, double, pointwise
 from segkit_baselines.mbsnet import MBSNetConfig
-from segkit_baselines.unext.model import MapNorm
 
 DILATIONS = (2, 4, 8)
 DROP = 0.1

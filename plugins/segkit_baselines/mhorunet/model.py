@@ -14,9 +14,9 @@ from segkit_baselines.high_order import (
     HighOrder,
     HighOrderUNet,
     HorBlock,
-    PixelNorm,
+    Interleaved,
     gate_widths,
-    halves_joined,
+    stage_down,
 )
 from segkit_baselines.layers import depthwise, drop_rates
 from segkit_baselines.mhorunet import MHorUNetConfig
@@ -25,22 +25,15 @@ ORDERS = (2, 3, 4, 5)  # of the third to the sixth stage
 FILTERED = 4  # from this order on
 
 
-class GlobalFilter(nn.Module):
-    """Half of the channels convolved, half filtered in their frequencies, interleaved."""
+class GlobalFilter(Interleaved):
+    """Half of the channels convolved, half filtered in their frequencies."""
 
     def __init__(self, channels: int, order: int):
-        super().__init__()
-        half = channels // 2
-        self.pre_norm, self.post_norm = PixelNorm(channels), PixelNorm(channels)
-        self.dw = depthwise(half, 3, bias=False)
-        self.complex_weight = nn.Parameter(torch.empty(half, *FILTERS[order], 2))
+        super().__init__(channels)
+        self.complex_weight = nn.Parameter(torch.empty(channels // 2, *FILTERS[order], 2))
         nn.init.trunc_normal_(self.complex_weight, std=0.02)
 
-    def forward(self, x: Tensor) -> Tensor:
-        near, far = self.pre_norm(x).chunk(2, 1)
-        return self.post_norm(halves_joined(self.dw(near), self.filtered(far)))
-
-    def filtered(self, x: Tensor) -> Tensor:
+    def far(self, x: Tensor) -> Tensor:
         """Real and imaginary part of every frequency weighted; float32 at least."""
         wide = x if x.dtype == torch.float64 else x.float()
         weight = self.complex_weight.permute(3, 0, 1, 2).to(wide.dtype)  # (2, C, h, w)
@@ -97,12 +90,6 @@ def block(channels: int, order: int, drop: float) -> HorBlock:
     return HorBlock(channels, HighOrder(channels, order, look, passes), drop)
 
 
-def encoder_stage(inputs: int, outputs: int, order: int, rates: list[float]) -> nn.Sequential:
-    """Blocks, then the convolution to the next width."""
-    blocks = (block(inputs, order, rate) for rate in rates)
-    return nn.Sequential(*blocks, nn.Conv2d(inputs, outputs, 3, padding=1))
-
-
 def decoder_stage(inputs: int, outputs: int, order: int, rates: list[float]) -> nn.Sequential:
     """The convolution first, then the blocks."""
     blocks = (block(outputs, order, rate) for rate in rates)
@@ -118,7 +105,8 @@ class MHorUNet(HighOrderUNet):
         shares = [rates[a : a + n] for a, n in zip(starts, config.depths, strict=True)]
         back = [[shares[3][-1]] * config.depths[3], *shares[2::-1]]
         encode = [
-            partial(encoder_stage, order=n, rates=r) for n, r in zip(ORDERS, shares, strict=True)
+            partial(stage_down, block, order=n, rates=r)
+            for n, r in zip(ORDERS, shares, strict=True)
         ]
         decode = [
             partial(decoder_stage, order=n, rates=r)

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from segkit.nn.padding import run_padded
 from segkit_baselines.layers import (
     DropPath,
+    MapNorm,
     depthwise,
     double,
     drop_rates,
@@ -24,13 +25,6 @@ STEM, EPS, IMAGENET_CLASSES = 24, 1e-6, 1000
 
 def _bn(channels: int) -> nn.BatchNorm2d:
     return nn.BatchNorm2d(channels, eps=EPS)
-
-
-class GridNorm(nn.LayerNorm):
-    """A layer norm over the channels of (B, C, h, w)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class Squeeze(nn.Module):
@@ -97,7 +91,7 @@ class Encoder(nn.Module):
             zip(config.depths, config.widths, config.expansions, strict=True), 1
         ):
             deep = number >= 3
-            norm = (lambda c: GridNorm(c, eps=EPS)) if deep else _bn
+            norm = (lambda c: MapNorm(c, eps=EPS)) if deep else _bn
             blocks = [
                 Block(
                     before, width, int(2 * expansion * before), norm(before),

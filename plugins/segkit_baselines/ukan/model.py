@@ -9,9 +9,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.layers import conv_twice, depthwise, double, pointwise
+from segkit_baselines.layers import MapNorm, conv_twice, depthwise, double, init_conv, pointwise
 from segkit_baselines.ukan import UKANConfig
-from segkit_baselines.unext.model import Embed, MapNorm
+from segkit_baselines.unext.model import Embed
 
 ORDER, INNER = 3, 5  # cubic; intervals between -1 and 1
 SPLINES = INNER + ORDER
@@ -100,7 +100,9 @@ class UKAN(nn.Module):
         self.back_norms = nn.ModuleList([MapNorm(c4), MapNorm(c3)])
         self.head = pointwise(c1, config.num_classes)
         for part in (self.embeds, self.blocks, self.back_blocks):
-            _init_convs(part)
+            for layer in part.modules():
+                if isinstance(layer, nn.Conv2d):
+                    init_conv(layer)
 
     def forward(self, image: Tensor) -> Tensor:
         return run_padded(self.logits, image, 32)
@@ -122,12 +124,3 @@ class UKAN(nn.Module):
             if step < len(self.back_blocks):
                 x = self.back_norms[step](self.back_blocks[step](x))
         return self.head(x)
-
-
-def _init_convs(part: nn.Module) -> None:
-    for layer in part.modules():
-        if isinstance(layer, nn.Conv2d):
-            fan = layer.kernel_size[0] * layer.kernel_size[1] * layer.out_channels // layer.groups
-            nn.init.normal_(layer.weight, 0, math.sqrt(2 / fan))
-            if layer.bias is not None:
-                nn.init.zeros_(layer.bias)

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from segkit.nn.padding import run_padded
-from segkit_baselines.layers import depthwise, double, init_transformer, pointwise
+from segkit_baselines.layers import MapNorm, depthwise, double, init_transformer, pointwise
 from segkit_baselines.unext import UNeXtConfig
 
 
@@ -21,13 +21,6 @@ def shift(x: Tensor, axis: int) -> Tensor:
         for number, part in enumerate(padded.split(chunk, dim=1))
     ]
     return torch.cat(moved, 1)
-
-
-class MapNorm(nn.LayerNorm):
-    """LayerNorm over the channels of a map (B, C, H, W)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class ShiftedMLP(nn.Module):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -53,7 +52,9 @@ def run(words: list[str], debug: bool = False) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        from segkit import paths
+
+        if error.errno in paths.NO_SPACE:
             return _fail(_disk_is_full(error), debug)
         if error.filename is None:  # no file that a person could look at: a fault of ours
             raise

@@ -9,7 +9,6 @@ Importing this module imports neither torch nor numpy.
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -166,13 +165,7 @@ class Run:
         facts = self.environment
         if facts.get("host") != platform.node() or not facts.get("pid"):
             return False
-        try:
-            os.kill(facts["pid"], 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        return paths.process_lives(facts["pid"])
 
     @property
     def state(self) -> str:

@@ -135,7 +135,18 @@ def by_tool(tool: str) -> Callable[[Columns], Values]:
     return each
 
 
-NO_TOOLS = "the distances of other tools were not worked out"
+def of_tool(tool: str, meaning: str, source: str) -> Convention:
+    """The convention of a tool for distances."""
+    return Convention(
+        tool,
+        meaning,
+        source,
+        by_tool(tool),
+        needs=(column(tool, "hd95"),),
+        absent="the distances of other tools were not worked out",
+    )
+
+
 CONVENTIONS: dict[str, Convention] = {
     item.name: item
     for item in (
@@ -225,29 +236,20 @@ CONVENTIONS: dict[str, Convention] = {
             needs=("original_dice",),
             absent="the original pictures are needed: scored at the prepared size only",
         ),
-        Convention(
+        of_tool(
             "medpy",
             "distances of both directions together; cases with an empty mask are left out",
             "MedPy 0.5",
-            by_tool("medpy"),
-            needs=(column("medpy", "hd95"),),
-            absent=NO_TOOLS,
         ),
-        Convention(
+        of_tool(
             "monai",
             "HD95 is the larger of two directed percentiles; cases with an empty mask left out",
             "MONAI 1.6",
-            by_tool("monai"),
-            needs=(column("monai", "hd95"),),
-            absent=NO_TOOLS,
         ),
-        Convention(
+        of_tool(
             "surface-distance",
             "outline elements weighed by length, the larger percentile; empty masks left out",
             "DeepMind's surface-distance",
-            by_tool("surface-distance"),
-            needs=(column("surface-distance", "hd95"),),
-            absent=NO_TOOLS,
         ),
     )
 }

@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from segkit.testing import Outcome
 
 app = typer.Typer(no_args_is_help=True, help="What is installed; `check` runs the contract suite.")
-CHECKED = (
-    "architectures",
-    "losses",
-    "datasets",
-    "models",
-    "metrics",
-    "optimizers",
-    "schedules",
-    "augmentations",
-    "protocols",
-    "columns",
-)
+CHECKED = {  # group: its contract suite in segkit.testing
+    "architectures": "check_architecture",
+    "losses": "check_loss",
+    "datasets": "check_dataset",
+    "models": "check_model",
+    "metrics": "check_metric",
+    "optimizers": "check_optimizer",
+    "schedules": "check_schedule",
+    "augmentations": "check_augmentation",
+    "protocols": "check_protocol",
+    "columns": "check_column",
+}
 
 Group = Annotated[str | None, typer.Option("--group", "-g", help="Only this group.")]
 Json = Annotated[bool, typer.Option("--json", help="One JSON document on stdout.")]
@@ -195,22 +195,10 @@ def _all_checked(group: str | None) -> list[tuple[str, str]]:
 def _check(group: str, name: str) -> Iterator[Outcome]:
     from segkit import testing
 
-    suites: dict[str, Any] = {
-        "architectures": testing.check_architecture,
-        "losses": testing.check_loss,
-        "datasets": testing.check_dataset,
-        "models": testing.check_model,
-        "metrics": testing.check_metric,
-        "optimizers": testing.check_optimizer,
-        "schedules": testing.check_schedule,
-        "augmentations": testing.check_augmentation,
-        "protocols": testing.check_protocol,
-        "columns": testing.check_column,
-    }
-    if group not in suites:
+    if group not in CHECKED:
         raise UsageError(f"'{group}' has no contract suite", f"checked: {', '.join(CHECKED)}")
     try:
-        yield from suites[group](name)
+        yield from getattr(testing, CHECKED[group])(name)
     except SegkitError as error:
         yield testing.Outcome(name, "it loads", False, error.as_text())
 

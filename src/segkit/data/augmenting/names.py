@@ -11,9 +11,9 @@ SUFFIXES = (".json", ".yaml", ".yml")  # a saved albumentations pipeline
 
 
 def _make(name: str) -> object:
-    from segkit.data.augmenting.policies import own
+    from segkit.data.augmenting.policies import POLICIES
 
-    return own(name)
+    return POLICIES[name]
 
 
 def _ours(name: str, summary: str) -> Augmentation:

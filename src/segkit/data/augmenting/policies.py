@@ -27,16 +27,15 @@ from segkit.data.augmenting.policy import Policy
 from segkit.data.augmenting.skin import Hair, Vignette
 from segkit.data.augmenting.stains import Grey, Invert
 
-NONE = Policy("none", summary="Pictures as they are.")
+NONE = Policy("none")
 
-FLIPS = Policy("flips", (FlipX(), FlipY()), summary="Each flip in half of the cases.")
+FLIPS = Policy("flips", (FlipX(), FlipY()))
 
-TURNS = Policy("turns", (FlipX(), FlipY(), QuarterTurn()), summary="Each flip and a quarter turn.")
+TURNS = Policy("turns", (FlipX(), FlipY(), QuarterTurn()))
 
 LIGHT = Policy(
     "light",
     (FlipX(), FlipY(), QuarterTurn(), Contrast((0.9, 1.1)), Brightness((-0.1, 0.1))),
-    summary="Flips, quarter turns, a little contrast and brightness.",
 )
 
 STRONG = Policy(
@@ -58,7 +57,6 @@ STRONG = Policy(
         Noise((1, 8), p=0.2),
         CutOut(),
     ),
-    summary="Everything, moderately: for small sets.",
 )
 
 DERMOSCOPY = Policy(
@@ -80,7 +78,6 @@ DERMOSCOPY = Policy(
         Blur((0.5, 1.5), p=0.1),
         Noise((1, 6), p=0.1),
     ),
-    summary="For pictures of another source: colour, scale, hairs and dark corners.",
 )
 
 NUCLEI = Policy(
@@ -101,7 +98,6 @@ NUCLEI = Policy(
         Blur((0.5, 1.5), p=0.2),
         Noise((1, 8), p=0.2),
     ),
-    summary="For microscopes of any kind: light on dark and dark on light, stains, scale.",
 )
 
 QTSEG = Policy(
@@ -119,41 +115,45 @@ QTSEG = Policy(
         Shift((-0.2, 0.2), p=1),
     ),
     pick=(0, 4),
-    summary="QTSeg: up to four of ten operations, in random order.",
 )
 
 DERMOMAMBA = Policy(
     "dermomamba",
     (CropResize((0.80, 0.95), p=0.1), Rotate((-15, 15)), FlipX(), FlipY()),
-    summary="DermoMamba: rare crops, ±15 degrees, flips.",
 )
 
 VMPANET = Policy(
     "vmpanet",
     (FlipX(), FlipY(), Rotate((0, 360))),
-    summary="VMPANet: flips and any rotation, half of the cases each.",
 )
 
 EAMNET = Policy(
     "eamnet",
     (FlipX(), FlipY(), Rotate((-30, 30), p=1)),
-    summary="EAM-Net: flips and ±30 degrees.",
 )
 
 ULITE = Policy(
     "ulite",
     (FlipX(), FlipY(), Rotate((-15, 15))),
-    summary="U-Lite: flips and ±15 degrees, half of the cases each.",
 )
 
-PLAIN = (NONE, FLIPS, TURNS, LIGHT, STRONG, DERMOSCOPY, NUCLEI)
-OF_PAPERS = (QTSEG, DERMOMAMBA, VMPANET, EAMNET, ULITE)
-POLICIES = {policy.name: policy for policy in (*PLAIN, *OF_PAPERS)}
-
-
-def own(name: str) -> Policy:
-    """One of ours by name, for its plugin value."""
-    return POLICIES[name]
+POLICIES = {
+    policy.name: policy
+    for policy in (
+        NONE,
+        FLIPS,
+        TURNS,
+        LIGHT,
+        STRONG,
+        DERMOSCOPY,
+        NUCLEI,
+        QTSEG,
+        DERMOMAMBA,
+        VMPANET,
+        EAMNET,
+        ULITE,
+    )
+}
 
 
 def policy(name: str) -> Policy:

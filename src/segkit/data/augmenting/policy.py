@@ -61,7 +61,6 @@ class Policy:
     name: str
     ops: tuple[Op, ...] = ()
     pick: tuple[int, int] | None = None  # draw how many, both ends included
-    summary: str = ""
 
     def draw(self, rng: Generator, height: int, width: int) -> AugmentationPlan:
         """The plan of one sample."""

@@ -4,7 +4,6 @@ skipped.
 
 from __future__ import annotations
 
-import errno
 import re
 import shutil
 import stat
@@ -39,7 +38,6 @@ BROKEN = (
     ValueError,
     OverflowError,
 )
-FULL = (errno.ENOSPC, errno.EDQUOT)
 Advance = Callable[[float], None]
 
 
@@ -87,7 +85,7 @@ def unpack(
         raise Damaged(archive, str(error) or type(error).__name__) from error
     except OSError as error:  # a member that is file and folder, a name too long, a full disk
         reason = error.strerror or str(error)
-        if error.errno in FULL:
+        if error.errno in paths.NO_SPACE:
             cure = "Free some space, or set SEGKIT_HOME to another disk."
             raise SegkitError(f"{archive.name} cannot be unpacked", reason, cure) from error
         raise Damaged(archive, f"a member cannot be written: {reason}") from error

@@ -191,20 +191,20 @@ def _save(evaluation: Evaluation, columns: Columns, made: dict[str, Any]) -> Non
     if name:
         folder = run.path / "evaluations"
         write_cases(folder / f"{name}-cases.csv", columns, run.selection)
-        paths.write_json(folder / f"{name}.json", _finite(made))
+        paths.write_json(folder / f"{name}.json", finite(made))
         return
     for fold in evaluation.folds:
         chosen = (columns["fold"] == fold.index) & (columns["seed"] == str(fold.seed))
         if chosen.any():
             own = {key: values[chosen] for key, values in columns.items()}
             write_cases(fold.cases_csv, own, run.selection)
-    paths.write_json(run.path / "summary.json", _finite(made))
+    paths.write_json(run.path / "summary.json", finite(made))
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
     """JSON has no NaN: it becomes null."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import subprocess
 from collections.abc import Sequence
 
+from segkit import paths
 from segkit.engine.launching import states
 from segkit.engine.launching.plan import Plan
 
@@ -39,17 +39,11 @@ class Here:
     def alive(self, plan: Plan) -> dict[int, str]:
         """The task whose process is alive on this machine."""
         known = {n: states.read(plan, n) for n in range(len(plan.tasks))}
-        return {n: "running" for n, said in known.items() if _alive(said.get("pid"))}
-
-
-def _alive(pid: int | None) -> bool:
-    try:
-        os.kill(pid or 2**22 + 1, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
+        return {
+            n: "running"
+            for n, said in known.items()
+            if said.get("pid") and paths.process_lives(said["pid"])
+        }
 
 
 def command_of(plan: Plan) -> list[str]:

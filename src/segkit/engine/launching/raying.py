@@ -97,11 +97,7 @@ def _driver_lives(plan: Plan) -> bool:
         return False
     if facts["host"] != platform.node():
         return age < SILENCE
-    try:
-        os.kill(facts["pid"], 0)
-    except ProcessLookupError:
-        return False
-    return age < SILENCE
+    return age < SILENCE and paths.process_lives(facts["pid"])
 
 
 # --- the driver ---

@@ -6,7 +6,9 @@ Only `plateau` has a memory; it is two numbers and a factor. Importing this modu
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from segkit import plugins
@@ -21,8 +23,15 @@ def rate(schedule: ScheduleRecipe, lr: float, epochs: int, epoch: float) -> floa
     """The rate of an epoch (counted from 0, with a fraction for `per_step`), warm-up and plateau
     apart.
     """
-    value: Plugin = plugins.get("schedules", schedule.name)
-    return float(resolve(value.rate)(schedule, lr, epochs, epoch))
+    return float(_rule(schedule.name)(schedule, lr, epochs, epoch))
+
+
+@cache
+def _rule(name: str) -> Callable[..., float]:
+    """The function of a schedule; asked for at every step."""
+    value: Plugin = plugins.get("schedules", name)
+    found: Callable[..., float] = resolve(value.rate)
+    return found
 
 
 def constant(settings: ScheduleRecipe, lr: float, epochs: int, epoch: float) -> float:
