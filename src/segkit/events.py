@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Event:
-    """News of a training."""
+    """One event of a training."""
 
     kind: ClassVar[str] = ""
 
@@ -25,7 +25,7 @@ class Event:
         return self.document()[key]
 
     def get(self, key: str, default: Any = None) -> Any:
-        """Like a mapping's."""
+        """The value of a field, or `default`, as for a mapping."""
         return self.document().get(key, default)
 
 
@@ -61,7 +61,7 @@ class Started(Event):
 
 @dataclass(frozen=True)
 class OfFold(Event):
-    """News of one fold."""
+    """An event of one fold."""
 
     fold: int
     seed: int

@@ -27,7 +27,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Status:
-    """What came of loading a plugin."""
+    """Whether a plugin could be loaded, and if not, why."""
 
     group: str
     name: str

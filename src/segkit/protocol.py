@@ -55,5 +55,5 @@ class EvaluationProtocol:
         return self.sizes.get(dataset, self.size)
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The protocol as plain data for JSON."""
         return asdict(self)

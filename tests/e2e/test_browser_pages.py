@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from segkit.report.page import write_report
-from segkit.report.view import View
+from segkit.report.view import ViewServer
 from segkit.testing.runs import train_demo
 
 selenium = pytest.importorskip("selenium")
@@ -231,7 +231,7 @@ def test_every_control_can_be_reached_and_named(page):
 
 @pytest.fixture(scope="module")
 def server(runs):
-    with View(runs[0], device="cpu") as made:
+    with ViewServer(runs[0], device="cpu") as made:
         threading.Thread(target=made.serve_forever, daemon=True).start()
         yield made
         made.shutdown()

@@ -77,8 +77,8 @@ def test_detectable_difference_has_its_power() -> None:
     assert 0.65 < found / 400 < 0.92
 
 
-def pair(a: str, b: str, p: float) -> statistics.Pair:
-    return statistics.Pair(a, b, 0.0, (0.0, 0.0), p, p, p, 0, 0, 0.0)
+def pair(a: str, b: str, p: float) -> statistics.PairedComparison:
+    return statistics.PairedComparison(a, b, 0.0, (0.0, 0.0), p, p, p, 0, 0, 0.0)
 
 
 def test_tie_groups_by_hand() -> None:

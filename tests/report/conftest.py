@@ -38,12 +38,13 @@ def certificate_file(runs, demo_home, tmp_path_factory):
     """A copy of the wide run, certified on other built-in pictures: its own parts are small."""
     import shutil
 
-    from segkit.engine.certifying.certify import Wishes, certify, save
+    from segkit.engine.certifying.certify import CertificateSettings, certify, save
 
     folder = tmp_path_factory.mktemp("certified") / "wide"
     shutil.copytree(runs["wide"], folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGKIT_HOME", str(demo_home))
         return save(
-            certify(folder, Wishes(0.3, 0.3, data="demo-polyp")), folder / "certificate.json"
+            certify(folder, CertificateSettings(0.3, 0.3, data="demo-polyp")),
+            folder / "certificate.json",
         )

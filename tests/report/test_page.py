@@ -258,8 +258,8 @@ def test_shares_of_a_distribution_by_hand():
 
 def test_published_rows_are_hollow():
     points = [
-        charts.Point("ours", 1.0, 0.8, 1.0),
-        charts.Point("theirs", 2.0, 0.9, 4.0, published=True),
+        charts.Bubble("ours", 1.0, 0.8, 1.0),
+        charts.Bubble("theirs", 2.0, 0.9, 4.0, published=True),
     ]
     svg = charts.bubbles(points)
     ours, theirs = re.findall(r'<circle[^>]* style="([^"]*)"', svg)
@@ -271,8 +271,8 @@ def test_published_rows_are_hollow():
 
 
 def test_many_published_rows_are_named_by_pointing_only():
-    points = [charts.Point(f"paper{i}", 1 + i, 0.8, 1.0, published=True) for i in range(6)]
-    svg = charts.bubbles([*points, charts.Point("ours", 2.0, 0.7, 1.0)])
+    points = [charts.Bubble(f"paper{i}", 1 + i, 0.8, 1.0, published=True) for i in range(6)]
+    svg = charts.bubbles([*points, charts.Bubble("ours", 2.0, 0.7, 1.0)])
     assert "ours</text>" in svg
     assert "paper1" not in svg
     assert svg.count("<circle") == 7

@@ -13,7 +13,7 @@ from PIL import Image
 
 from segkit.engine.predicting.segmenter import Segmenter
 from segkit.errors import SegkitError
-from segkit.report.view import View
+from segkit.report.view import ViewServer
 
 pytestmark = pytest.mark.network
 
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.network
 def server(runs, demo_home):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGKIT_HOME", str(demo_home))
-        with View(runs["wide"], device="cpu") as made:
+        with ViewServer(runs["wide"], device="cpu") as made:
             threading.Thread(target=made.serve_forever, daemon=True).start()
             yield made
             made.shutdown()
@@ -145,20 +145,20 @@ def test_only_the_loopback_interface_is_bound(server):
 
 
 def test_two_servers_have_two_tokens(server, runs):
-    with View(runs["narrow"], device="cpu") as other:
+    with ViewServer(runs["narrow"], device="cpu") as other:
         assert other.token != server.token
 
 
 def test_a_port_in_use_is_one_line(server, runs):
     with pytest.raises(SegkitError, match=f"port {server.server_port} cannot be used"):
-        View(runs["wide"], server.server_port)
+        ViewServer(runs["wide"], server.server_port)
 
 
 def test_an_unscored_run_says_what_to_do(runs, tmp_path):
     shutil.copytree(runs["narrow"], tmp_path / "run")
     (tmp_path / "run/fold0/cases.csv").unlink()
     with pytest.raises(SegkitError, match="segkit evaluate"):
-        View(tmp_path / "run")
+        ViewServer(tmp_path / "run")
 
 
 def test_a_run_without_its_pictures_says_what_to_do(runs, tmp_path, monkeypatch):
@@ -167,13 +167,13 @@ def test_a_run_without_its_pictures_says_what_to_do(runs, tmp_path, monkeypatch)
     (tmp_path / "run/data.json").write_text(json.dumps({**card, "root": "/nowhere"}))
     monkeypatch.setenv("SEGKIT_HOME", str(tmp_path))
     with pytest.raises(SegkitError, match="segkit data prepare demo"):
-        View(tmp_path / "run")
+        ViewServer(tmp_path / "run")
 
 
 def test_margins_are_offered_only_with_a_certificate(server, runs, certificate_file):
     listing = json.loads(ask(server, f"/{server.token}/cases.json")[2])
     assert listing["margins"] == ""
-    with View(certificate_file.parent, device="cpu") as certified:
+    with ViewServer(certificate_file.parent, device="cpu") as certified:
         found = certified.cases
         assert "0.7" in found.listing["margins"]
         levels = np.asarray(Image.open(io.BytesIO(found.band(0))))

@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """A fault of ours: one line and the way to the traceback, instead of the traceback."""
+    """Show a fault of ours in one line that says how to get the traceback."""
     sys.stderr.write(
         f"error: internal fault, {kind.__name__}: {shown(str(error))}\n"
         "Run it again with --debug for the traceback, and please report it.\n"
@@ -67,7 +67,7 @@ def run(words: list[str], debug: bool = False) -> int:
 
 
 def _disk_is_full(error: OSError) -> SegkitError:
-    """A write that failed for want of space, wherever it was."""
+    """The error line for a write that failed because the disk is full."""
     return SegkitError(
         f"the disk is full ({error.strerror or 'no space left'})",
         error.filename and str(error.filename),
@@ -79,7 +79,7 @@ TOO_LITTLE = ("could not create a primitive", "not enough memory", "can't alloca
 
 
 def _of_the_machine(error: Exception) -> SegkitError:
-    """Too little memory, or a link onto itself; all else is a fault of ours and goes on."""
+    """The error line for too little memory or a link onto itself; any other error goes on."""
     text = str(error)
     if isinstance(error, MemoryError) or any(words in text for words in TOO_LITTLE):
         cure = "A smaller --size or --batch, fewer --workers, or --max-memory for pictures."
@@ -121,7 +121,7 @@ def _called(words: Sequence[str]) -> str | None:
 
 
 def _completing() -> tuple[str, ...]:
-    """Under shell completion the words come from the shell, not from our arguments."""
+    """Whether the shell asks for completions: the words then come from it alone."""
     if "_SEGKIT_COMPLETE" not in os.environ:
         return ()
     typed = os.environ.get("COMP_WORDS") or os.environ.get("_TYPER_COMPLETE_ARGS", "")
@@ -181,7 +181,7 @@ def _summary(name: str) -> Stage:
 
 
 def _not_loaded() -> None:
-    """Stands for a command that this call does not use."""
+    """A placeholder for a command that this call does not use: its code is not imported."""
 
 
 def _usage(error: Any, words: Sequence[str]) -> UsageError:

@@ -44,7 +44,7 @@ def styled(text: str, style: str) -> Text:
 
 
 def line(*pieces: str | Text, style: str = "") -> Text:
-    """Pieces, one after another."""
+    """Styled pieces joined into one line."""
     from rich.text import Text
 
     safe = [shown(piece) if isinstance(piece, str) else piece for piece in pieces]
@@ -67,12 +67,12 @@ _WORDS = ["plain"]
 
 
 def words_are(asked: str) -> bool:
-    """Whether these words are asked for."""
+    """Whether output is to be written in these words."""
     return _WORDS[-1] == asked
 
 
 def worded(value: Any) -> Any:
-    """A text in the words that are asked for; anything else as it is."""
+    """A text in the words that were chosen; a value that is no text comes back unchanged."""
     if _WORDS[-1] == "plain" or not isinstance(value, str):
         return value
     from segkit.report.wording import in_words
@@ -177,13 +177,13 @@ class Ticker:
     """Progress of one task: `advance` as items are done, `describe` to say what is going on."""
 
     def advance(self, amount: float = 1) -> None:
-        """So many more are done."""
+        """Count `count` more items as done."""
 
     def describe(self, text: str) -> None:
-        """What is being done now."""
+        """Say what is being done now."""
 
     def total(self, amount: float) -> None:
-        """How many there are, once it is known."""
+        """Set how many items there are, once that is known."""
 
 
 @contextmanager

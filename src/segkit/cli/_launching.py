@@ -41,7 +41,7 @@ COLUMNS = ("task", "state", "epochs", "val dice", "host", "tries")
 
 
 def away(on: str, emit: Path | None) -> bool:
-    """Whether a plan is made; else the command does the work itself, as ever."""
+    """Whether `--on` or `--emit` asks for a plan; otherwise the command does the work itself."""
     from segkit.engine.launching import watching
 
     watching.launcher(on)  # an unknown name or a missing extra is said before anything is done
@@ -170,7 +170,7 @@ def cells(row: TaskRow) -> list[str]:
 
 
 def failed(plan: Plan) -> bool:
-    """Whether a task ended in an error; each is said."""
+    """Whether a task ended in an error; each error is printed as a warning."""
     from segkit.engine.launching import states
 
     found = states.failures(plan)

@@ -21,7 +21,7 @@ KEPT = 8  # epochs in the live table
 
 def follow(news: Iterator[events.Event], json: bool) -> events.Event:
     """Show the events as they come; the last one is returned."""
-    view = Live() if sys.stderr.isatty() and not json else Lines()
+    view = LiveTable() if sys.stderr.isatty() and not json else PlainLines()
     last = events.Event()
     with view as drawn:
         for event in news:
@@ -32,17 +32,17 @@ def follow(news: Iterator[events.Event], json: bool) -> events.Event:
     return last
 
 
-class Lines:
+class PlainLines:
     """A line per fold and epoch on stderr."""
 
-    def __enter__(self) -> Lines:
+    def __enter__(self) -> PlainLines:
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Nothing to close."""
+        """Plain lines hold nothing that must be closed."""
 
     def show(self, event: events.Event) -> None:
-        """One event."""
+        """Draw one event of the training."""
         text = _line(event)
         if text:
             console.note(text)
@@ -105,10 +105,10 @@ def _score(event: events.FoldDone) -> str:
     return "not validated" if score is None else f"{event.select} {score:.4f}"
 
 
-class Live:
+class LiveTable:
     """A table of the last epochs and a bar for the epoch that runs, redrawn in place."""
 
-    def __enter__(self) -> Live:
+    def __enter__(self) -> LiveTable:
         from rich.live import Live as RichLive
 
         self.rows: list[events.EpochDone] = []
@@ -123,7 +123,7 @@ class Live:
         self.live.__exit__(*error)
 
     def show(self, event: events.Event) -> None:
-        """One event."""
+        """Draw one event of the training."""
         match event:
             case events.Stepped():
                 self.step = event

@@ -39,7 +39,7 @@ FLOATS = 40  # of a format that OpenCV reads: floats, and the copies on the way
 
 @dataclass(frozen=True)
 class Announced:
-    """Of a file that is not decoded yet."""
+    """Height, width and the bytes that decoding takes, as the header of a file announces them."""
 
     height: int
     width: int
@@ -47,12 +47,12 @@ class Announced:
 
     @property
     def pixels(self) -> int:
-        """How many there are."""
+        """The number of pixels."""
         return self.height * self.width
 
 
 def of_picture(picture: Image.Image) -> Announced:
-    """Of an opened picture, at the size that it has now."""
+    """What decoding an opened picture takes, at the size that it has now."""
     pixels = picture.width * picture.height
     each = MODES.get(picture.mode, OTHER_MODE)
     if picture.mode == "F" or picture.mode.startswith("I"):
@@ -67,7 +67,7 @@ def held_whole(picture: Image.Image) -> int:
 
 
 def of_file(path: Path) -> Announced | None:
-    """Of a file; None where its header is not understood."""
+    """What a file announces; None where its header is not understood."""
     try:
         with Image.open(path) as picture:
             return of_picture(picture)

@@ -169,7 +169,7 @@ def from_pillow(picture: Image.Image, at_least: tuple[int, int] | None = None) -
 
 
 def _check_memory(picture: Image.Image, scale: int) -> None:
-    """Before a pixel is decoded. `draft` has changed the size already: it is taken as it was."""
+    """Refuse a picture that is too large, before decoding, by the size before `draft`."""
     known = announced.of_picture(picture)
     held = announced.held_whole(picture) * known.pixels * (scale * scale - 1)
     memory.check(known.cost + held, f"{known.width}x{known.height} pixels")
@@ -343,7 +343,7 @@ class Stored(Sequence[Pixels]):
 
 
 def _union(masks: Iterable[NDArray[np.bool_]]) -> NDArray[np.uint8]:
-    """One mask at a time: a picture may have hundreds."""
+    """The union of mask files, decoded one at a time: a picture may have hundreds."""
     result: NDArray[np.bool_] | None = None
     for mask in masks:
         if result is None:

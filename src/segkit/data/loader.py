@@ -23,7 +23,7 @@ from segkit.data.augmenting.policy import AugmentationPlan, generator
 from segkit.data.normalise import convert_colour, normalise
 
 if TYPE_CHECKING:
-    from segkit.data.augmenting.pipeline import Augmentation
+    from segkit.data.augmenting.pipeline import LoaderAugmentation
 
 AHEAD = 3  # batches in preparation
 ROOM = 0.4  # share of the free device memory that a resident set may take
@@ -75,7 +75,7 @@ class Loader:
         source: Source,
         ids: Sequence[str],
         settings: LoaderSettings = LoaderSettings(),
-        augmentation: Augmentation | None = None,
+        augmentation: LoaderAugmentation | None = None,
         device: torch.device | str = "cpu",
         rank: int = 0,
         world: int = 1,

@@ -98,7 +98,7 @@ class Certificate:
         found = self.document.get("doubt")
         if not found:
             return None
-        scale = shift.Scale(np.array(found["centre"]), np.array(found["spread"]))
+        scale = shift.SignScale(np.array(found["centre"]), np.array(found["spread"]))
         fitted = doubt.Regression(
             scale, np.array(found["weights"]), found["offset"], found["penalty"]
         )
@@ -126,9 +126,9 @@ class Certificate:
         ]
 
     @cached_property
-    def _calibration(self) -> tuple[shift.Scale, np.ndarray]:
+    def _calibration(self) -> tuple[shift.SignScale, np.ndarray]:
         found = self.document["shift"]
-        scale = shift.Scale(np.array(found["centre"]), np.array(found["spread"]))
+        scale = shift.SignScale(np.array(found["centre"]), np.array(found["spread"]))
         return scale, scale(np.array(found["calibration"], dtype=float))
 
     def likeness(self, rows: Sequence[dict[str, float]]) -> Likeness:

@@ -66,7 +66,7 @@ class Report:
 
 
 @dataclass(frozen=True)
-class Found:
+class BestFit:
     """The best way to read a file as this network."""
 
     layout: str
@@ -88,7 +88,7 @@ def layouts(name: str) -> Mapping[str, Any]:
     return {**named, OURS: Layout()}
 
 
-def find(name: str, file: Path, checkpoint: Checkpoint, wanted: str | None = None) -> Found:
+def find(name: str, file: Path, checkpoint: Checkpoint, wanted: str | None = None) -> BestFit:
     """The layout (and the depth of wrapping) under which most names fit."""
     known = layouts(name)
     if wanted is not None and wanted not in known:
@@ -104,7 +104,7 @@ def find(name: str, file: Path, checkpoint: Checkpoint, wanted: str | None = Non
     rules = known[key]
     part = getattr(rules, "prefix", "")
     ignored = rules.left_out(view) if isinstance(rules, Layout) else max(0, len(view) - len(state))
-    return Found(key, part, state, ignored, _settings(name, rules, state, part), stripped)
+    return BestFit(key, part, state, ignored, _settings(name, rules, state, part), stripped)
 
 
 def _ways(rules: Any, checkpoint: Checkpoint) -> Iterator[tuple[tuple[str, ...], State, State]]:
@@ -205,7 +205,7 @@ def _alternatives(name: str) -> Iterator[tuple[str, Any]]:
 
 
 def check(
-    name: str, settings: Mapping[str, Any], found: Found, checkpoint: Checkpoint
+    name: str, settings: Mapping[str, Any], found: BestFit, checkpoint: Checkpoint
 ) -> tuple[Report, State]:
     """The report, and the state with what every program can do without filled in."""
     places = {k: v for k, v in shapes(name, settings).items() if k.startswith(found.part)}
@@ -226,7 +226,7 @@ def _with_counters(places: Mapping[str, torch.Size], state: State) -> tuple[Stat
     return state | {key: torch.zeros(places[key], dtype=torch.long) for key in absent}, len(absent)
 
 
-def _about(checkpoint: Checkpoint, found: Found) -> Iterator[str]:
+def _about(checkpoint: Checkpoint, found: BestFit) -> Iterator[str]:
     if checkpoint.others:
         yield f"it holds several sets of weights: '{checkpoint.taken}' was taken"
         yield f"another is taken by --take: {', '.join(checkpoint.others)}"

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from segkit import build, paths
 from segkit.engine.checkpoints import open_checkpoint, read_safetensors
-from segkit.engine.fitting import Found, Report, check, find, layouts
+from segkit.engine.fitting import BestFit, Report, check, find, layouts
 from segkit.engine.runs import Run, fold_dir, open_run, write_run
 from segkit.errors import SegkitError, UsageError, unknown
 from segkit.recipe import Recipe
@@ -74,7 +74,7 @@ def _unusual(name: str, recipe: Recipe) -> dict[str, Any]:
 
 
 def _recipe(
-    name: str, found: Found, recipe: str | None, data: str | None, assignments: tuple[str, ...]
+    name: str, found: BestFit, recipe: str | None, data: str | None, assignments: tuple[str, ...]
 ) -> Recipe:
     """The preset of the dataset, or the paper's; the network's settings as the state tells them."""
     value = build.architecture(name)

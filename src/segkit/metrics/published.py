@@ -8,7 +8,7 @@ from typing import Any
 
 from segkit.metrics.auditing.audit import published_tables
 from segkit.metrics.auditing.identities import judge
-from segkit.metrics.auditing.tables import Row, Table
+from segkit.metrics.auditing.tables import PublishedTable, Row
 
 SCORES = ("dice", "iou", "acc", "pre", "sen", "spe", "mae")
 
@@ -27,7 +27,7 @@ class PublishedRow:
     source: str
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """The row as plain data for JSON."""
         return asdict(self)
 
 
@@ -53,7 +53,7 @@ def rows_on(data: str) -> list[PublishedRow]:
     return sorted(found, key=lambda row: -row.scores.get("dice", row.scores.get("iou", 0.0)))
 
 
-def _published(row: Row, table: Table) -> PublishedRow:
+def _published(row: Row, table: PublishedTable) -> PublishedRow:
     return PublishedRow(
         name=row.name,
         data=catalogue_name(row.data),

@@ -21,7 +21,7 @@ LEVEL = 0.05
 
 
 @dataclass(frozen=True)
-class Pair:
+class PairedComparison:
     """Two runs compared: `a` minus `b`."""
 
     a: str
@@ -36,7 +36,7 @@ class Pair:
     detectable: float  # smallest true difference that this set shows with 80 % power
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain data for JSON."""
+        """The comparison as plain data for JSON."""
         return {**self.__dict__, "ci95": list(self.ci95)}
 
 
@@ -120,7 +120,7 @@ def compare_runs(
     figures: Mapping[str, Figure] | None = None,
     seed: int = 0,
     resamples: int = 2000,
-) -> list[Pair]:
+) -> list[PairedComparison]:
     """All pairs of runs, tested and corrected; `figures` replaces the mean of the values."""
     figures = figures or {name: mean_figure(column) for name, column in values.items()}
     cases = len(next(iter(values.values())))
@@ -143,11 +143,11 @@ def _pair(
     units: Resampler,
     p: float,
     corrected: float,
-) -> Pair:
+) -> PairedComparison:
     figure = difference_figure(figures[a], figures[b])
     low, high = units.interval(figure)
     change = _both(values[a], values[b])
-    return Pair(
+    return PairedComparison(
         a=a,
         b=b,
         difference=float(figure.of_sums(figure.columns.sum(0))),
@@ -172,7 +172,7 @@ def difference_figure(a: Figure, b: Figure) -> Figure:
 
 
 def tie_groups(
-    scores: Mapping[str, float], pairs: Sequence[Pair], level: float = LEVEL
+    scores: Mapping[str, float], pairs: Sequence[PairedComparison], level: float = LEVEL
 ) -> dict[str, str]:
     """Letters per run, best first: runs that share a letter cannot be told apart."""
     order = sorted(scores, key=lambda name: -scores[name])

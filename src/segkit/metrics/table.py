@@ -151,7 +151,7 @@ def shown() -> list[str]:
 
 
 @dataclass(frozen=True)
-class Named:
+class NamedScore:
     """What a metric's name means: a column of cases.csv, averaged or pooled."""
 
     column: str
@@ -159,17 +159,17 @@ class Named:
 
     @property
     def lower_is_better(self) -> bool:
-        """Whether less is more."""
+        """Whether a smaller value is better."""
         return lower_is_better(self.column)
 
     @property
     def in_pixels(self) -> bool:
-        """Whether it is a length."""
+        """Whether the value is a length in pixels."""
         return in_pixels(self.column)
 
 
 def lower_is_better(name: str) -> bool:
-    """Whether less of a metric or column is more."""
+    """Whether a smaller value of a metric or column is better."""
     metric = table().get(kind(name))
     return kind(name) in CALIBRATION if metric is None else not metric.higher
 
@@ -194,7 +194,7 @@ def kind(name: str) -> str:
     return plain.partition("_")[0] if plain.partition("_")[0] in OVERLAP else plain
 
 
-def score_of(metric: str, columns: Iterable[str]) -> Named:
+def score_of(metric: str, columns: Iterable[str]) -> NamedScore:
     """The score that a metric names, among the columns that were measured."""
     known = [c for c in columns if kind(c) in table()]
     plain, pooled = metric.removesuffix("_image"), metric.endswith("_pooled")
@@ -205,7 +205,7 @@ def score_of(metric: str, columns: Iterable[str]) -> Named:
         raise unknown("metric", metric, [*_named(known), *known])
     if pooled and not table()[kind(plain)].pooled:
         raise UsageError(f"there is no {metric}", f"{plain} is worked out per picture: use {plain}")
-    return Named(plain, pooled)
+    return NamedScore(plain, pooled)
 
 
 def _named(columns: Iterable[str]) -> list[str]:

@@ -106,7 +106,7 @@ def function(name: str) -> Any:
 
 
 def describe_library() -> str:
-    """What runs here, in words."""
+    """The compiled kernels that run on this machine, in words."""
     return f"C kernels, {NAMES[lanes()]}" if library() is not None else reason()
 
 
@@ -139,7 +139,7 @@ def _workers(count: int) -> ThreadPoolExecutor:
 
 
 def _forget_pool() -> None:
-    """A forked child has none of its parent's threads."""
+    """Drop the thread pool in a forked child, which has none of its parent's threads."""
     global _pool, _pool_size, _lock
     _pool, _pool_size, _lock = None, 0, threading.Lock()
 

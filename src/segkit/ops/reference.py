@@ -13,7 +13,7 @@ from segkit.ops.arguments import ScanArgs
 
 
 def steps(args: ScanArgs) -> Tensor:
-    """Delta as the recurrence uses it."""
+    """The step sizes as the recurrence uses them: bias added, softplus applied."""
     delta = args.delta if args.bias is None else args.delta + args.bias[:, None]
     return F.softplus(delta) if args.softplus else delta
 

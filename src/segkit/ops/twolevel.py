@@ -38,7 +38,7 @@ class Block(NamedTuple):
     C: Tensor  # (T, N, 1, M)
 
 
-class Layout(NamedTuple):
+class ChunkLayout(NamedTuple):
     """How (B, ..., L) is ordered as (T, ..., B m)."""
 
     batch: int
@@ -53,7 +53,7 @@ class Layout(NamedTuple):
         return x.movedim(-1, 0).flatten(-2)
 
     def unfold(self, x: Tensor) -> Tensor:
-        """The way back."""
+        """Undo `fold`: back to (B, ..., L)."""
         x = x.unflatten(-1, (self.batch, -1)).movedim(0, -1).movedim(-3, 0)  # (B, ..., m, T)
         x = x.flatten(-2)[..., : self.length]
         return x.flip(-1) if self.reverse else x.contiguous()
@@ -62,7 +62,7 @@ class Layout(NamedTuple):
 def forward(args: ScanArgs) -> tuple[Tensor, Tensor]:
     """y (B, D, L) and the state before each chunk (B, D, m, N)."""
     batch, channels, length = args.u.shape
-    layout = Layout(batch, length, args.reverse)
+    layout = ChunkLayout(batch, length, args.reverse)
     if args.u.numel() == 0:
         return torch.zeros_like(args.u), args.u.new_zeros(
             batch, channels, chunks(length), args.A.shape[1]
@@ -78,12 +78,12 @@ def forward(args: ScanArgs) -> tuple[Tensor, Tensor]:
 
 
 def steps(args: ScanArgs) -> Tensor:
-    """Delta as the recurrence uses it."""
+    """The step sizes as the recurrence uses them: bias added, softplus applied."""
     delta = args.delta if args.bias is None else args.delta + args.bias[:, None]
     return softplus(delta) if args.softplus else delta
 
 
-def _blocks(args: ScanArgs, layout: Layout) -> Iterator[Block]:
+def _blocks(args: ScanArgs, layout: ChunkLayout) -> Iterator[Block]:
     """The scan in pieces that fit the cache; groups never share a piece."""
     channels, groups = args.u.shape[1], args.B.shape[1]
     delta = steps(args)
@@ -137,7 +137,7 @@ def backward(args: ScanArgs, carry: Tensor, dy: Tensor) -> ScanGrads:
     """All gradients, from the kept states and dL/dy."""
     if args.u.numel() == 0:
         return _zero_grads(args)
-    layout = Layout(args.u.shape[0], args.u.shape[2], args.reverse)
+    layout = ChunkLayout(args.u.shape[0], args.u.shape[2], args.reverse)
     folded = layout.fold(dy)[:, None]  # (T, 1, D, M)
     d_x = torch.empty_like(folded[:, 0])  # gradient of dt * u
     d_dt = torch.empty_like(d_x)  # through the decays only

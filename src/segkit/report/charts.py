@@ -17,7 +17,7 @@ DASHES = ("", "7,3", "2,3", "9,3,2,3")
 
 
 @dataclass(frozen=True)
-class Point:
+class Bubble:
     """A bubble: a network with its cost and score. A published row is drawn hollow."""
 
     name: str
@@ -86,7 +86,7 @@ def _svg(chart: Any, name: str) -> str:
     return text.replace("<svg ", '<svg role="presentation" ', 1)
 
 
-def bubbles(points: Sequence[Point]) -> str:
+def bubbles(points: Sequence[Bubble]) -> str:
     """Dice against FLOPs; the area of a bubble is the number of parameters."""
     drawn = [p for p in points if math.isfinite(p.dice) and p.gflops > 0]
     own = [index for index, point in enumerate(drawn) if not point.published]
@@ -113,12 +113,12 @@ def bubbles(points: Sequence[Point]) -> str:
     return _svg(chart, "bubbles")
 
 
-def title_of(point: Point) -> str:
+def title_of(point: Bubble) -> str:
     """The name under which a bubble is shown."""
     return f"{point.name} (published)" if point.published else point.name
 
 
-def _bubble(point: Point, log: float, named: bool) -> dict[str, Any]:
+def _bubble(point: Bubble, log: float, named: bool) -> dict[str, Any]:
     radius = 4 + 3.2 * math.sqrt(point.params) if math.isfinite(point.params) else 4
     look = (
         "fill:none;stroke-width:2;stroke-dasharray:3,2" if point.published else "fill-opacity:.55"

@@ -115,7 +115,7 @@ def _charts(entries: Sequence[Entry]) -> list[dict[str, Any]]:
 
 def _bubbles(entries: Sequence[Entry]) -> dict[str, Any] | None:
     own = [
-        charts.Point(
+        charts.Bubble(
             entry.label,
             entry.cost["flops"] / 1e9,
             entry.score("dice_image").mean,
@@ -140,12 +140,12 @@ def _bubbles(entries: Sequence[Entry]) -> dict[str, Any] | None:
     }
 
 
-def _published(entries: Sequence[Entry]) -> list[charts.Point]:
+def _published(entries: Sequence[Entry]) -> list[charts.Bubble]:
     """Published rows on the dataset, if there is only one and they print a cost."""
     data = {entry.data for entry in entries}
     rows = rows_on(data.pop()) if len(data) == 1 else []
     return [
-        charts.Point(
+        charts.Bubble(
             row.name,
             row.gflops,
             row.scores["dice"],
@@ -289,7 +289,7 @@ def _maps(entries: Sequence[Entry]) -> list[dict[str, Any]]:
     return groups
 
 
-def _case(case: pictures.Case) -> dict[str, Any]:
+def _case(case: pictures.ShownCase) -> dict[str, Any]:
     row = case.row
     facts = [f"HD95 {row['hd95']:.1f} px"] if math.isfinite(row.get("hd95", math.nan)) else []
     if row.get("cls"):

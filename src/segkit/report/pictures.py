@@ -25,7 +25,7 @@ RIGHT, EXTRA, MISSED = (86, 180, 233), (230, 159, 0), (204, 51, 143)
 
 
 @dataclass(frozen=True)
-class Case:
+class ShownCase:
     """One case ready to show: pictures as data URIs."""
 
     id: str
@@ -51,7 +51,7 @@ def choose(rows: Sequence[dict[str, Any]], each: int = 3) -> list[tuple[str, dic
 
 def cases(
     run: Run, rows_by_fold: Sequence[tuple[FoldDir, list[dict[str, Any]]]], each: int = 3
-) -> list[Case]:
+) -> list[ShownCase]:
     """The chosen cases of a run, predicted again at network size by the fold that scored them."""
     prepared = find_prepared(run)
     if prepared is None:
@@ -62,7 +62,7 @@ def cases(
     chosen = choose(every, each)
     masks = _predicted(run, prepared, [(where[id(row)], row["id"]) for _, row in chosen])
     return [
-        Case(row["id"], kind, row["dice"], row, _panels(prepared, row["id"], mask))
+        ShownCase(row["id"], kind, row["dice"], row, _panels(prepared, row["id"], mask))
         for (kind, row), mask in zip(chosen, masks, strict=True)
     ]
 

@@ -127,7 +127,7 @@ def read_cases(fold: FoldDir) -> list[dict[str, Any]]:
 
 
 def number(value: Any) -> float:
-    """A float; NaN for what is none."""
+    """A cell as a float; NaN where it holds no number."""
     try:
         return float(value)
     except (TypeError, ValueError):

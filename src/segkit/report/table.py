@@ -20,7 +20,7 @@ from segkit.report.ties import Ties
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its words, where its score comes from, how it is written."""
+    """A column of the table: its heading, where its value comes from, how it is written."""
 
     key: str
     title: str
@@ -310,5 +310,5 @@ def _csv_cells(entry: Entry, column: Column, cell: Cell) -> list[str]:
 
 
 def as_plain(value: Any, digits: int = 4) -> str:
-    """A number with digits, a dash for nothing."""
+    """A number with its digits, or a dash where there is none."""
     return f"{value:.{digits}f}" if isinstance(value, float) and math.isfinite(value) else "–"

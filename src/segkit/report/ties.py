@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segkit.metrics.statistics import Pair, compare_runs, tie_groups
+from segkit.metrics.statistics import PairedComparison, compare_runs, tie_groups
 from segkit.report.reading import Entry
 
 METRIC = "dice"
@@ -20,7 +20,7 @@ class Ties:
     data: str
     shared: int
     letters: dict[str, str]  # label -> tie groups
-    pairs: tuple[Pair, ...]
+    pairs: tuple[PairedComparison, ...]
     note: str = ""
 
 

@@ -35,7 +35,7 @@ ASSETS = {"": ("view.html", "text/html"), "view.css": ("view.css", "text/css")} 
 }
 
 
-class View(ThreadingHTTPServer):
+class ViewServer(ThreadingHTTPServer):
     """The server: `address` is what the browser opens."""
 
     daemon_threads = True
@@ -64,14 +64,14 @@ class View(ThreadingHTTPServer):
             self.shutdown_request(request)
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """As in the library; the place is free again afterwards."""
+        """Answer one connection, then free its place for another."""
         try:
             super().process_request_thread(request, client_address)
         finally:
             self._free.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A connection that breaks is no news."""
+        """Ignore connections that break: browsers close them all the time."""
 
     def answer(self, path: str) -> tuple[str, bytes] | None:
         """Content type and body for a path below the token; None if there is no such thing."""
@@ -102,13 +102,13 @@ class View(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """GET and nothing else."""
+    """Answers GET requests and refuses all others."""
 
-    server: View
+    server: ViewServer
     server_version, sys_version = "segkit", ""
 
     def handle(self) -> None:
-        """The whole head first: bounded in size and in time."""
+        """Read the whole head of a request first, bounded in size and in time."""
         head, end = b"", time.monotonic() + WAIT
         while b"\r\n\r\n" not in head and len(head) <= HEAD:
             self.connection.settimeout(max(0.01, end - time.monotonic()))

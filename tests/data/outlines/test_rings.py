@@ -60,10 +60,10 @@ def test_pixels_are_inside_where_their_centres_are():
 
 def test_run_lengths_go_down_the_columns():
     """Rows 2 to 4 of columns 3 to 6 in a picture of 9 rows and 10 columns, counted by hand."""
-    part = rings.Part((), 3, 2, np.ones((3, 4), bool))
+    part = rings.MaskPart((), 3, 2, np.ones((3, 4), bool))
     value = runlengths.to_coco(part, (9, 10))
     assert runlengths.uncompress(value["counts"]) == [29, 3, 6, 3, 6, 3, 6, 3, 31]
-    whole = rings.Part((), 1, 0, np.ones((9, 2), bool))  # two whole columns are one run
+    whole = rings.MaskPart((), 1, 0, np.ones((9, 2), bool))  # two whole columns are one run
     counts = runlengths.to_coco(whole, (9, 10))["counts"]
     assert runlengths.uncompress(counts) == [9, 18, 63]
 

@@ -15,7 +15,7 @@ from segkit.data.geometry import geometry
 from segkit.data.store import open_prepared
 from segkit.engine import certificate
 from segkit.engine.certifying import certify as certifying
-from segkit.engine.certifying.certify import Wishes, certify, save
+from segkit.engine.certifying.certify import CertificateSettings, certify, save
 from segkit.engine.predicting.predictor import load_segmenter
 from segkit.engine.runs import open_run
 from segkit.errors import SegkitError, UsageError
@@ -26,7 +26,7 @@ from segkit.metrics.conformal import margins
 def document(run, certified_home):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SEGKIT_HOME", str(certified_home))
-        return certify(run, Wishes(0.2, 0.2))
+        return certify(run, CertificateSettings(0.2, 0.2))
 
 
 @pytest.fixture
@@ -76,13 +76,13 @@ def test_coverage_says_what_the_margins_do_on_the_test_part(document, run, home)
 
 def test_too_few_pictures_are_refused_with_the_number_needed(run, home):
     with pytest.raises(SegkitError, match="need at least 99"):
-        certify(run, Wishes(0.01, 0.2))
+        certify(run, CertificateSettings(0.01, 0.2))
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.5, -1])
 def test_an_impossible_promise_is_refused(alpha):
     with pytest.raises(UsageError, match="alpha"):
-        Wishes(alpha=alpha)
+        CertificateSettings(alpha=alpha)
 
 
 def test_pictures_that_belong_together_count_once(run, home):
@@ -229,4 +229,4 @@ def test_a_trained_network_needs_a_place_for_its_certificate(capsys):
 
 
 def test_wishes_can_be_changed_one_by_one():
-    assert replace(Wishes(), alpha=0.05).least == 19
+    assert replace(CertificateSettings(), alpha=0.05).least == 19

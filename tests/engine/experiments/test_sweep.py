@@ -9,7 +9,7 @@ from short_runs import recipe
 
 from segkit import build
 from segkit.engine.experiments import sweep as sweeping
-from segkit.engine.experiments.studies import Point, from_grids, studies, study
+from segkit.engine.experiments.studies import SweepPoint, from_grids, studies, study
 from segkit.engine.experiments.sweep import plot, sweep
 from segkit.engine.training.crossval import TrainingOptions
 from segkit.errors import SegkitError, UsageError
@@ -72,7 +72,10 @@ def test_unknown_study():
 
 def points(*widths):
     return [
-        (Point(f"width={w}", {"model.width": w}), recipe(model={"width": w}, train={"epochs": 1}))
+        (
+            SweepPoint(f"width={w}", {"model.width": w}),
+            recipe(model={"width": w}, train={"epochs": 1}),
+        )
         for w in widths
     ]
 

@@ -24,7 +24,11 @@ WORDS += ["--set", "model.levels=2"]
 
 
 def plan(tmp_path, on="slurm", **over):
-    kind = {"slurm": settings.Slurm, "ray": settings.Ray, "here": settings.Here}[on]
+    kind = {
+        "slurm": settings.SlurmSettings,
+        "ray": settings.RaySettings,
+        "here": settings.HereSettings,
+    }[on]
     made = dataclasses.asdict(kind(**over))
     listed = [Task(f"t{n}", str(tmp_path / f"t{n}"), words=()) for n in range(3)]
     return plans.make("commands", on, tmp_path / "x", listed, options={}, settings=made)

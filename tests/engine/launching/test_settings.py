@@ -35,20 +35,20 @@ def test_a_wrong_cluster_file_is_wrong_usage(tmp_path, text, words):
     file = tmp_path / "c.toml"
     file.write_text(text)
     with pytest.raises(UsageError, match=words):
-        settings.read("slurm", settings.Slurm, file)
+        settings.read("slurm", settings.SlurmSettings, file)
 
 
 def test_ray_takes_whole_cards_above_one():
     with pytest.raises(ValueError, match="whole cards"):
-        settings.Ray(num_gpus=1.5)
-    assert settings.Ray(num_gpus=0.25).num_gpus == 0.25
+        settings.RaySettings(num_gpus=1.5)
+    assert settings.RaySettings(num_gpus=0.25).num_gpus == 0.25
 
 
 def test_the_file_of_the_folder_is_used_and_said(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert settings.read("slurm", settings.Slurm, None) == (settings.Slurm(), "")
+    assert settings.read("slurm", settings.SlurmSettings, None) == (settings.SlurmSettings(), "")
     (tmp_path / "cluster.toml").write_text('[slurm]\npartition = "gpu"\n')
-    made, said = settings.read("slurm", settings.Slurm, None)
+    made, said = settings.read("slurm", settings.SlurmSettings, None)
     assert made.partition == "gpu"
     assert said == "cluster: [slurm] of cluster.toml"
 

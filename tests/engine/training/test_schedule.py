@@ -3,13 +3,13 @@
 import pytest
 import torch
 
-from segkit.engine.training.schedule import Schedule, rescaled
+from segkit.engine.training.schedule import RateSchedule, rescaled
 from segkit.recipe import from_dict
 
 
 def rates(epochs, lr, **settings):
     made = from_dict({"optim": {"lr": lr}, "train": {"epochs": epochs}, "schedule": settings})
-    schedule = Schedule(made)
+    schedule = RateSchedule(made)
     return [schedule.at(epoch, 1.0) for epoch in range(epochs)]
 
 
@@ -36,7 +36,7 @@ def test_a_poly_rate_may_fall_from_step_to_step():
     """base · (1 − it/its)^0.9 with 10 steps in each of 4 epochs."""
     settings = {"name": "poly", "power": 0.9, "per_step": True}
     made = from_dict({"optim": {"lr": 0.01}, "train": {"epochs": 4}, "schedule": settings})
-    schedule = Schedule(made)
+    schedule = RateSchedule(made)
     for epoch, done in ((0, 1), (0, 10), (2, 5), (3, 9)):
         expected = 0.01 * (1 - (10 * epoch + done) / 40) ** 0.9
         assert schedule.at(epoch, done / 10) == pytest.approx(expected)
@@ -66,7 +66,7 @@ def test_eamnet_restarts_are_torchs():
 def test_plateau_is_torchs():
     scores = [0.5, 0.6, 0.6, 0.60001, 0.59, 0.59, 0.7, 0.7, 0.7, 0.7, 0.7, 0.7]
     made = from_dict({"optim": {"lr": 0.1}, "schedule": {"name": "plateau", "patience": 1}})
-    ours = Schedule(made)
+    ours = RateSchedule(made)
     optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.1)
     peer = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, "max", factor=0.5, patience=1)
     for epoch, score in enumerate(scores):
@@ -79,7 +79,7 @@ def test_plateau_is_torchs():
 
 def test_plateau_goes_on_from_its_state():
     made = from_dict({"schedule": {"name": "plateau", "patience": 0}})
-    one, other = Schedule(made), Schedule(made)
+    one, other = RateSchedule(made), RateSchedule(made)
     for score in (0.5, 0.5):
         one.observe(score)
     other.load(one.state())
@@ -88,7 +88,7 @@ def test_plateau_goes_on_from_its_state():
 
 def test_warm_up_is_linear_in_steps():
     made = from_dict({"optim": {"lr": 1.0}, "schedule": {"name": "constant", "warmup": 2.0}})
-    schedule = Schedule(made)
+    schedule = RateSchedule(made)
     assert [schedule.at(e, f) for e, f in [(0, 0.5), (0, 1.0), (1, 0.5), (1, 1.0), (5, 0.1)]] == [
         0.25,
         0.5,

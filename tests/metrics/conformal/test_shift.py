@@ -31,7 +31,7 @@ def warned(world, new, repeats=REPEATS):
     usual, _ = world
     for repeat in range(repeats):
         rows = usual[generator.permutation(len(usual))[:120]]
-        scale = shift.Scale.of(rows[:40])
+        scale = shift.SignScale.of(rows[:40])
         some = rows[100:] if new is usual else new[generator.permutation(len(new))[:NEW]]
         p = shift.batch_p(scale(rows[40:100]), scale(some), draws=199, seed=repeat)
         found += p <= shift.LEVEL
@@ -64,6 +64,6 @@ def test_an_odd_picture_gets_the_smallest_p_there_is():
 
 def test_the_sign_that_moved_most_is_named(world):
     usual, dark = world
-    scale = shift.Scale.of(usual)
+    scale = shift.SignScale.of(usual)
     said = shift.loudest(scale(usual), scale(dark), signs.SHIFT)
     assert any(said.startswith(name) for name in ("red", "green", "blue"))

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 import segkit
 from segkit.build import resolve_recipe
 from segkit.engine.training.objective import Objective
-from segkit.engine.training.schedule import Schedule
+from segkit.engine.training.schedule import RateSchedule
 from segkit.nn.formulas import force
 from segkit.recipe import LossRecipe
 from segkit_eamnet.attention import CMAM, EAB, pool_by_matrices
@@ -207,7 +207,7 @@ def test_auxiliary_maps_are_resized_and_weighted() -> None:
 
 
 def test_restarts_of_the_recipe() -> None:
-    schedule = Schedule(resolve_recipe("eamnet", "paper"))
+    schedule = RateSchedule(resolve_recipe("eamnet", "paper"))
     tops = [epoch for epoch in range(250) if schedule.at(epoch) == pytest.approx(1e-3)]
     assert tops == [0, 10, 30, 70, 150]
     assert all(schedule.at(epoch - 1) < 1e-4 for epoch in tops[1:])

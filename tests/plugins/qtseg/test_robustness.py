@@ -217,9 +217,9 @@ def resolved(recipe: str) -> Recipe:
     ],
 )
 def test_step_trace(epoch: int, rate: float) -> None:
-    from segkit.engine.training.schedule import Schedule
+    from segkit.engine.training.schedule import RateSchedule
 
-    assert Schedule(resolved("paper")).at(epoch - 1) == pytest.approx(rate, rel=1e-12)
+    assert RateSchedule(resolved("paper")).at(epoch - 1) == pytest.approx(rate, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -234,9 +234,9 @@ def test_step_trace(epoch: int, rate: float) -> None:
     ],
 )
 def test_poly_trace(epoch: int, rate: float) -> None:
-    from segkit.engine.training.schedule import Schedule
+    from segkit.engine.training.schedule import RateSchedule
 
-    found = Schedule(resolved("fives")).at(epoch - 1)
+    found = RateSchedule(resolved("fives")).at(epoch - 1)
     assert found == pytest.approx(0.01 * (1 - max(epoch - 2, 0) / 350) ** 0.9, rel=1e-12)
     assert found == pytest.approx(rate, rel=1e-4)
 

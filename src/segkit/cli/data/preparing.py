@@ -113,7 +113,7 @@ def prepare(
 
 
 def _refuse_alone(flags: list[str]) -> None:
-    """Options of a split without a split would be ignored."""
+    """Refuse options of a split where no split is asked for: they would be ignored."""
     if flags:
         cure = "Add --split 7:3, --folds 5, --protocol NAME or --split-file FILE."
         raise UsageError(f"{flags[0]} says how to split", "but no split is asked for", cure)

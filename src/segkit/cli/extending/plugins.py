@@ -54,7 +54,7 @@ def list_plugins(group: Group = None, as_json: Json = False) -> None:
 def show(
     name: Annotated[str, typer.Argument(help="NAME or GROUP/NAME.")], as_json: Json = False
 ) -> None:
-    """Everything that one plugin says of itself.
+    """Show everything that one plugin says of itself.
 
     Example: segkit plugins show architectures/unet
     """
@@ -173,7 +173,7 @@ def _plain(value: Any) -> Any:
 
 
 def _lines(facts: dict[str, Any]) -> list[list[str]]:
-    """Field and value, tables of settings spread over lines, empty fields left out."""
+    """Rows of field and value: nested settings on lines of their own, empty fields left out."""
     lines = []
     for key, value in facts.items():
         if isinstance(value, dict):

@@ -13,7 +13,7 @@ from segkit.errors import SegkitError, UsageError
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from segkit.engine.predicting.folder import Done, PredictJob
+    from segkit.engine.predicting.folder import PictureDone, PredictJob
     from segkit.engine.predicting.promises import Promises
 
 
@@ -119,7 +119,7 @@ def _in_parts(
     where: tuple[str, Path | None, int],
     json: bool,
 ) -> int:
-    """A mass of pictures: parts that are done are not repeated."""
+    """Predict a large number of pictures part by part; finished parts are not repeated."""
     from segkit.engine import register
     from segkit.engine.predicting.mass import run_mass
     from segkit.engine.predicting.parts import MassJob
@@ -179,7 +179,7 @@ def _promises(
     sliding: bool,
     asked: bool,
 ) -> Promises | None:
-    """The certificate at work; one that does not fit is an error where it was asked for."""
+    """The certificate to apply; one that does not fit is an error only if it was named."""
     from segkit.engine import certificate as certificates
     from segkit.engine.predicting.promises import Promises
 
@@ -200,13 +200,13 @@ def _promises(
     return Promises(found, defer)
 
 
-def _counted(results: Iterable[Done], ticker: _console.Ticker) -> Iterable[Done]:
+def _counted(results: Iterable[PictureDone], ticker: _console.Ticker) -> Iterable[PictureDone]:
     for done in results:
         ticker.advance()
         yield done
 
 
-def _tell(model: Path, done: list[Done], job: PredictJob, json: bool) -> int:
+def _tell(model: Path, done: list[PictureDone], job: PredictJob, json: bool) -> int:
     rows = [row for one in done for row in one.rows]
     skipped = [one for one in done if one.error]
     for one in skipped:

@@ -23,9 +23,9 @@ def command(
     The page is served on 127.0.0.1 only, under an address with a random token, and changes nothing.
     Stop it with Ctrl+C.
     """
-    from segkit.report.view import View
+    from segkit.report.view import ViewServer
 
-    with View(run, port, device) as server:
+    with ViewServer(run, port, device) as server:
         typer.echo(server.address)
         _console.note("read-only, this machine only; stop with Ctrl+C")
         if open_:

@@ -106,7 +106,7 @@ def _cells(row: dict[str, Any]) -> list[str]:
 
 
 def _columns(rows: list[dict[str, Any]]) -> tuple[str, ...]:
-    """With ONNX, if it was asked for."""
+    """The columns of the table, with those of the ONNX export if it was asked for."""
     return (*COLUMNS, "ONNX") if any(row["onnx"] for row in rows) else COLUMNS
 
 

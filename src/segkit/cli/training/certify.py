@@ -48,12 +48,12 @@ def command(
     them, the test part checks them. `certificate.json` goes into the run; predict, view and report
     draw the band from then on.
     """
-    from segkit.engine.certifying.certify import Wishes, certify, place_for, save
+    from segkit.engine.certifying.certify import CertificateSettings, certify, place_for, save
 
     place = place_for(run, out)
-    wishes = Wishes(alpha, delta, data, fold, tta, device, seed)
+    wanted = CertificateSettings(alpha, delta, data, fold, tta, device, seed)
     with _console.progress("measuring", unit="pictures") as ticker:
-        made = certify(run, wishes, ticker)
+        made = certify(run, wanted, ticker)
     save(made, place)
     if json:
         _console.emit_json(made)

@@ -243,7 +243,7 @@ def _length(scores: dict[str, float], name: str) -> str:
 
 
 def _how(row: dict[str, Any]) -> str:
-    """How it is worked out, or why it is not."""
+    """How a convention works its figure out, or why it has none here."""
     return f"not worked out: {row['missing']}" if "missing" in row else str(row["summary"])
 
 

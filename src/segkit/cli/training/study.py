@@ -147,7 +147,7 @@ def _hand_over(study: Any, made: Any, page: Path | None, as_json: bool) -> None:
 
 
 def _command() -> str:
-    """As a reader would type it: without the place of the page."""
+    """The command as a reader would type it, without the option that says where the page goes."""
     words = sys.argv[1:]
     if "--page" in words:
         at = words.index("--page")

@@ -17,7 +17,7 @@ from segkit.limits import MAX_SEED
 from segkit.metrics.table import HEADLINE
 
 if TYPE_CHECKING:
-    from segkit.engine.experiments.studies import Point
+    from segkit.engine.experiments.studies import SweepPoint
     from segkit.events import SweepDone
 
 
@@ -119,8 +119,8 @@ def command(
 
 def _points(
     architecture: str | None, grid: list[str], study: str | None
-) -> tuple[str, list[Point]]:
-    """The network and what is tried on it."""
+) -> tuple[str, list[SweepPoint]]:
+    """The network, and the points that are tried on it."""
     from segkit import build
     from segkit.engine.experiments import studies
 
@@ -195,7 +195,7 @@ def _send(
 
 
 def _show(last: SweepDone) -> None:
-    """The table at the end."""
+    """Print the table at the end of a sweep."""
     published = any(row["published"] for row in last.rows)
     rows = [_cells(row, published) for row in last.rows]
     columns = ["point", "parameters", *HEADLINE, "95 % of dice_image"]
@@ -216,7 +216,7 @@ def _cells(row: dict[str, Any], published: bool) -> list[str]:
 
 
 def _list(json: bool) -> None:
-    """The shipped studies."""
+    """List the studies that come with segkit."""
     from segkit.engine.experiments import studies
 
     found = [studies.study(name) for name in studies.studies()]
@@ -230,7 +230,7 @@ def _list(json: bool) -> None:
     console.table(("study", "network", "points", "title"), rows, right=("points",))
 
 
-def _show_plan(points: list[Point], json: bool) -> None:
+def _show_plan(points: list[SweepPoint], json: bool) -> None:
     if json:
         console.emit_json([{"point": p.label, "settings": dict(p.settings)} for p in points])
         return

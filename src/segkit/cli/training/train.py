@@ -286,7 +286,7 @@ def _dataset_options(pairs: list[str] | None) -> dict[str, str] | None:
 
 
 def _check(loggers: Sequence[str], backend: str | None) -> None:
-    """Names of plugins, before torch is imported."""
+    """Check the names of plugins before torch is imported."""
     for group, names in (("loggers", loggers), ("backends", [backend] if backend else [])):
         for name in names:
             plugins.get(group, name)
@@ -312,7 +312,7 @@ def _numbers(text: str | None) -> list[int] | None:
 
 
 def _launch(count: int, more: list[str]) -> None:
-    """Become torchrun, which starts this command in `count` processes."""
+    """Replace this process by torchrun, which starts this command in `count` processes."""
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     # behind "--" torchrun does not take our options for abbreviations of its own
     command = [*launcher, f"--nproc-per-node={count}", "-m", "--", "segkit", *sys.argv[1:], *more]

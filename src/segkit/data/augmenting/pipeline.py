@@ -19,7 +19,7 @@ from segkit.data.augmenting.policy import AugmentationPlan, Policy
 from segkit.errors import UsageError
 
 
-class Augmentation(Protocol):
+class LoaderAugmentation(Protocol):
     """How a loader augments: on the host, and as a plan when the policy is `portable`."""
 
     portable: bool
@@ -31,7 +31,7 @@ class Augmentation(Protocol):
     def draw(self, rng: Generator, height: int, width: int) -> AugmentationPlan: ...
 
 
-class Named:
+class NamedPolicy:
     """A policy of ours: plans run on the host and on a device alike."""
 
     portable = True
@@ -48,7 +48,7 @@ class Named:
         return cpu.apply(self.draw(rng, *mask.shape), image, mask)
 
 
-class Saved:
+class SavedPipeline:
     """A saved albumentations pipeline: host only, one copy per thread, seeded per sample."""
 
     portable = False
@@ -94,8 +94,8 @@ def _load(path: Path) -> Any:
         ) from error
 
 
-def augmentation(name: str) -> Augmentation:
+def augmentation(name: str) -> LoaderAugmentation:
     """The augmentation that a recipe names."""
     if name.endswith(SUFFIXES):
-        return Saved(Path(name))
-    return Named(policy(name))
+        return SavedPipeline(Path(name))
+    return NamedPolicy(policy(name))

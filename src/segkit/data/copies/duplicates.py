@@ -34,7 +34,7 @@ BLOCK = 2048
 
 
 @dataclass(frozen=True)
-class Twin:
+class Copy:
     """Two pictures that show the same; `score` is the correlation of their details (1 for equal
     bytes).
     """
@@ -45,21 +45,21 @@ class Twin:
     score: float
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The pair as plain data for JSON."""
         return asdict(self)
 
 
-def find(prepared: PreparedSet) -> list[Twin]:
+def find(prepared: PreparedSet) -> list[Copy]:
     """All twins inside a set."""
     side = _Side(prepared)
     pairs = _candidates(side, side, same=True)
     equal = _equal_bytes(prepared.items)
     twins = {(t.one, t.other): t for t in _judged(side, side, pairs)}
-    twins.update({(one, other): Twin(one, other, "bytes", 1.0) for one, other in equal})
+    twins.update({(one, other): Copy(one, other, "bytes", 1.0) for one, other in equal})
     return [twins[key] for key in sorted(twins)]
 
 
-def across(left: PreparedSet, right: PreparedSet) -> list[Twin]:
+def across(left: PreparedSet, right: PreparedSet) -> list[Copy]:
     """All twins with one picture in each set."""
     one, other = _Side(left), _Side(right)
     twins = {(t.one, t.other): t for t in _judged(one, other, _candidates(one, other, same=False))}
@@ -67,7 +67,7 @@ def across(left: PreparedSet, right: PreparedSet) -> list[Twin]:
     for item in right.items:
         if item["sha256_image"] in known:
             key = (known[item["sha256_image"]], item["id"])
-            twins[key] = Twin(*key, "bytes", 1.0)
+            twins[key] = Copy(*key, "bytes", 1.0)
     return [twins[key] for key in sorted(twins)]
 
 
@@ -154,7 +154,7 @@ def _candidates(one: _Side, other: _Side, same: bool) -> list[Candidate]:
     return found
 
 
-def _judged(one: _Side, other: _Side, candidates: list[Candidate]) -> list[Twin]:
+def _judged(one: _Side, other: _Side, candidates: list[Candidate]) -> list[Copy]:
     """The candidates that hold in detail; of several orientations the best."""
     coarse = _correlations(one, other, candidates, 64)
     left = [pair for pair, score in zip(candidates, coarse, strict=True) if score > COARSE]
@@ -164,7 +164,7 @@ def _judged(one: _Side, other: _Side, candidates: list[Candidate]) -> list[Twin]
         if score > least and score > best.get((row, column), (0.0, 0))[0]:
             best[row, column] = (score, turn)
     return [
-        Twin(one.ids[row], other.ids[column], "mirrored" if turn else "near", round(score, 3))
+        Copy(one.ids[row], other.ids[column], "mirrored" if turn else "near", round(score, 3))
         for (row, column), (score, turn) in best.items()
     ]
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.data.copies.duplicates import Twin
+from segkit.data.copies.duplicates import Copy
 
 CORRELATION = 0.8
 STEP = 1.3
@@ -44,19 +44,19 @@ def borders(image: NDArray[np.uint8]) -> Borders:
     return Borders((image.shape[0], image.shape[1]), grey)
 
 
-def find(ids: Sequence[str], read: Callable[[str], NDArray[np.uint8]]) -> list[Twin]:
+def find(ids: Sequence[str], read: Callable[[str], NDArray[np.uint8]]) -> list[Copy]:
     """Links between neighbouring tiles; only pictures of one size are compared."""
     by_size: dict[tuple[int, int], list[tuple[str, Borders]]] = {}
     for name in ids:
         known = borders(read(name))
         if min(known.size) > 1:
             by_size.setdefault(known.size, []).append((name, known))
-    twins: dict[tuple[str, str], Twin] = {}
+    twins: dict[tuple[str, str], Copy] = {}
     for members in by_size.values():
         for first, second in (("right", "left"), ("bottom", "top")):
             for a, b, score in _links([known for _, known in members], first, second):
                 one, other = sorted((members[a][0], members[b][0]))
-                twins[one, other] = Twin(one, other, "tile", round(score, 3))
+                twins[one, other] = Copy(one, other, "tile", round(score, 3))
     return [twins[key] for key in sorted(twins)]
 
 
@@ -84,7 +84,7 @@ def _continues(one: tuple[Line, Line], other: tuple[Line, Line]) -> bool:
 
 
 def _rough(lines: NDArray) -> NDArray:
-    """Lines without their slow part."""
+    """Lines without their slow variation: what is left tells neighbours apart."""
     half = SMOOTH // 2
     padded = np.pad(lines, ((0, 0), (half, half)), mode="symmetric")
     sums = np.cumsum(np.pad(padded, ((0, 0), (1, 0))), axis=1, dtype=np.float64)

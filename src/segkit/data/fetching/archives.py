@@ -54,7 +54,7 @@ class Damaged(SegkitError):
 
 
 def is_archive(path: Path) -> bool:
-    """Whether the name says so."""
+    """Whether a file name ends like that of an archive."""
     return path.name.lower().endswith(SUFFIXES)
 
 

@@ -26,7 +26,7 @@ PIECE = 1 << 15  # at most this much is read twice when a connection breaks
 
 
 class DownloadProgress(Protocol):
-    """Whatever draws the bytes."""
+    """What a caller passes to draw the bytes that have arrived."""
 
     def total(self, amount: float) -> None: ...
     def advance(self, amount: float = 1) -> None: ...
@@ -39,7 +39,7 @@ class Refused(SegkitError):
 
 @dataclass(frozen=True)
 class Network:
-    """How to talk to hosts."""
+    """How hosts are asked: how often, how long apart, which without a valid certificate."""
 
     insecure_hosts: Sequence[str] = ()
     tries: int = TRIES

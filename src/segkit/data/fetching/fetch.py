@@ -25,8 +25,8 @@ UNPACKED = 2.2  # disk need while unpacking, as a multiple of the download
 
 
 @dataclass
-class Outcome:
-    """What a fetch did."""
+class FetchOutcome:
+    """What a fetch did: archives taken, archives still missing, what a person should know."""
 
     name: str
     taken: list[dict[str, Any]] = field(default_factory=list)
@@ -92,11 +92,11 @@ def login_screen(dataset: Dataset) -> SegkitError:
 
 def fetch_remote(
     dataset: Dataset, parts: Sequence[str], network: Network, keep_archives: bool = False
-) -> Outcome:
+) -> FetchOutcome:
     """Download what is missing of the wanted parts, unpack it, publish it."""
     wanted = missing_archives(dataset, parts)
     if not wanted:
-        return Outcome(dataset.name, already=True)
+        return FetchOutcome(dataset.name, already=True)
     if not all(archive.urls for archive in wanted):
         raise login_screen(dataset)
     check_disk(wanted)
@@ -128,7 +128,7 @@ def _damaged_thrown_away(taken: Sequence[local.Taken]) -> Iterator[None]:
 
 def fetch_local(
     dataset: Dataset, places: Sequence[Path], parts: Sequence[str], network: Network
-) -> Outcome:
+) -> FetchOutcome:
     """Take what is found in local archives and folders."""
     wanted_archives(dataset, parts)
     taken = local.find(dataset, places)
@@ -140,13 +140,13 @@ def fetch_local(
     return outcome
 
 
-def _publish(dataset: Dataset, taken: Sequence[local.Taken], network: Network) -> Outcome:
+def _publish(dataset: Dataset, taken: Sequence[local.Taken], network: Network) -> FetchOutcome:
     """Unpack into a hidden folder, then move the whole into place; `source.json` is written
     last.
     """
     root = paths.raw(dataset.name)
     root.mkdir(parents=True, exist_ok=True)
-    outcome = Outcome(dataset.name)
+    outcome = FetchOutcome(dataset.name)
     taken = _once_each(taken, outcome)
     with staging.aside(root) as temporary:
         staged: list[tuple[str, Path, dict[str, Any]]] = []
@@ -160,7 +160,7 @@ def _publish(dataset: Dataset, taken: Sequence[local.Taken], network: Network) -
     return outcome
 
 
-def _once_each(taken: Sequence[local.Taken], outcome: Outcome) -> list[local.Taken]:
+def _once_each(taken: Sequence[local.Taken], outcome: FetchOutcome) -> list[local.Taken]:
     """Without files of the same content that stand for the same archive, such as 'x (1).zip'."""
     kept: dict[Any, local.Taken] = {}
     for item in taken:
@@ -185,7 +185,9 @@ def _folder_of(
     return next(name for name in names if name not in used and not (root / name).exists())
 
 
-def _unpack(item: local.Taken, aside: Path, network: Network, outcome: Outcome) -> dict[str, Any]:
+def _unpack(
+    item: local.Taken, aside: Path, network: Network, outcome: FetchOutcome
+) -> dict[str, Any]:
     archive = item.archive
     if network.progress:
         network.progress.describe(f"unpacking {item.path.name}")

@@ -57,7 +57,7 @@ def _shapes(file: Path) -> list[tuple[int, np.ndarray]]:
 
 
 def _names(folder: Path, highest: int) -> list[str]:
-    """Of the file that names them; numbered where there is none."""
+    """The class names of the file that lists them; numbers where there is no such file."""
     for place in (folder, folder.parent):
         if (place / NAMES).is_file():
             lines = (place / NAMES).read_text(encoding="utf-8").splitlines()

@@ -33,7 +33,7 @@ class Polygon:
 
 
 @dataclass(frozen=True)
-class Part:
+class MaskPart:
     """A connected part of a mask (diagonals count): its polygons and its pixels in their box."""
 
     polygons: tuple[Polygon, ...]
@@ -43,16 +43,16 @@ class Part:
 
     @property
     def area(self) -> int:
-        """Pixels."""
+        """The number of pixels."""
         return int(np.count_nonzero(self.pixels))
 
     @property
     def box(self) -> tuple[int, int, int, int]:
-        """Left, top, width, height."""
+        """The bounding box: left, top, width, height."""
         return self.left, self.top, self.pixels.shape[1], self.pixels.shape[0]
 
 
-def parts(mask: Mask) -> list[Part]:
+def parts(mask: Mask) -> list[MaskPart]:
     """The connected parts of a mask, as they come from top to bottom."""
     count, labels, boxes, _ = cv2.connectedComponentsWithStats(
         mask.astype(np.uint8), connectivity=8
@@ -61,7 +61,7 @@ def parts(mask: Mask) -> list[Part]:
     for number in range(1, count):
         left, top, width, height, _ = (int(value) for value in boxes[number])
         pixels = labels[top : top + height, left : left + width] == number
-        found.append(Part(tuple(_polygons(pixels, left, top)), left, top, pixels))
+        found.append(MaskPart(tuple(_polygons(pixels, left, top)), left, top, pixels))
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from segkit.data.outlines.rings import Part
+from segkit.data.outlines.rings import MaskPart
 from segkit.errors import SegkitError
 
 Mask = NDArray[np.bool_]
@@ -25,7 +25,7 @@ def expand(runs: Sequence[int]) -> NDArray[np.bool_]:
     return np.repeat(np.arange(len(runs)) % 2, runs).astype(bool)
 
 
-def to_coco(part: Part, shape: tuple[int, int]) -> dict[str, Any]:
+def to_coco(part: MaskPart, shape: tuple[int, int]) -> dict[str, Any]:
     """Compressed run lengths of a part in its picture; only its box is looked at."""
     height, width = shape
     box = np.pad(part.pixels.T, ((0, 0), (1, 1))).astype(np.int8)

@@ -22,7 +22,7 @@ from segkit.errors import SegkitError
 
 
 class PrepareProgress(Protocol):
-    """Whatever draws: see segkit.cli._console.Ticker."""
+    """What a caller passes to draw progress; see segkit.cli._console.Ticker."""
 
     def total(self, amount: float) -> None: ...
     def advance(self, amount: float = 1) -> None: ...
@@ -85,7 +85,7 @@ def _arrays(plan: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int, ...]]]:
 
 
 def _unless_twice(read: Read, seen: set[str]) -> tuple[dict[str, Any], Any]:
-    """Ids are unique across parts: the second of two is kept out."""
+    """Keep out the second of two pictures with one id: ids are unique across parts."""
     name = read.item["id"]
     if read.rows is not None and name in seen:
         text = f"a picture of this id is already in the set ({read.item.get('image')})"
@@ -125,7 +125,7 @@ def _finish(
     _swap(work, root)
 
 
-def _twins(found: PreparedSet, dataset: Dataset) -> list[duplicates.Twin]:
+def _twins(found: PreparedSet, dataset: Dataset) -> list[duplicates.Copy]:
     """Copies, and neighbouring tiles where the publisher cut fields into pieces."""
     twins = duplicates.find(found)
     if all_options(dataset, found.manifest["options"]).get("tiles") == "borders":

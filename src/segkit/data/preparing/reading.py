@@ -164,7 +164,7 @@ def _described(pair: Pair, mask: NDArray[np.uint8]) -> dict[str, Any]:
 
 
 def _sha256_of(files: list[bytes]) -> str:
-    """Of the file, or of the files' digests one after the other if a mask has several."""
+    """The SHA-256 of a file or, if a mask has several, of their digests one after the other."""
     if len(files) == 1:
         return hashlib.sha256(files[0]).hexdigest()
     return hashlib.sha256(b"".join(hashlib.sha256(data).digest() for data in files)).hexdigest()
@@ -211,7 +211,7 @@ def is_field_of_view(mask: NDArray[np.uint8], picture: NDArray[np.uint8]) -> boo
 
 
 def _hull_share(outline: Any) -> float:
-    """1 for a shape without dents."""
+    """The share of its convex hull that a shape fills: 1 for a shape without dents."""
     return float(cv2.contourArea(outline) / max(cv2.contourArea(cv2.convexHull(outline)), 1.0))
 
 

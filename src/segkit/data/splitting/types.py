@@ -1,4 +1,4 @@
-"""What a split is."""
+"""The types of a split: folds of ids, and the rule that made them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Split:
     group: str = ""  # how pictures were kept together
 
     def to_json(self) -> dict[str, Any]:
-        """As plain data."""
+        """The split as plain data for JSON."""
         folds = [
             {"train": list(f.train), "val": list(f.val), "test": list(f.test)} for f in self.folds
         ]

@@ -12,7 +12,7 @@ import numpy as np
 from segkit import __version__, paths
 from segkit.engine import certificate, register
 from segkit.engine.certifying import doubting, promises
-from segkit.engine.certifying.gather import Part, gather
+from segkit.engine.certifying.gather import MeasuredPart, gather
 from segkit.engine.evaluating.settings import Evaluation, EvaluationSettings, prepare_evaluation
 from segkit.engine.predicting.predictor import load_segmenter
 from segkit.engine.runs import open_run
@@ -23,8 +23,8 @@ FIT = 0.5  # of the pictures before the test: the estimate of Dice, the size gro
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What is to be promised, and on which pictures it is measured."""
+class CertificateSettings:
+    """The levels to promise (alpha, delta), and the pictures to calibrate on."""
 
     alpha: float = 0.1  # share of the truth that may be missed, of the core that may be false
     delta: float = 0.1  # share of pictures for which the per-picture promise may fail
@@ -45,35 +45,39 @@ class Wishes:
         return margins.least_pictures(min(self.alpha, self.delta))
 
 
-def certify(model: Path | str, wishes: Wishes, progress: Any = None) -> dict[str, Any]:
+def certify(model: Path | str, wanted: CertificateSettings, progress: Any = None) -> dict[str, Any]:
     """The certificate of a run or trained network; nothing is written."""
-    evaluation = prepare_evaluation(open_run(model), _settings(model, wishes))
-    fold = _fold(evaluation, wishes)
-    fit_ids, own_ids, test_ids = _parts(evaluation, fold, wishes)
-    _check_enough(evaluation, own_ids, wishes)
-    segmenter = load_segmenter(model, fold=fold, device=wishes.device, tta=wishes.tta)
+    evaluation = prepare_evaluation(open_run(model), _settings(model, wanted))
+    fold = _fold(evaluation, wanted)
+    fit_ids, own_ids, test_ids = _parts(evaluation, fold, wanted)
+    _check_enough(evaluation, own_ids, wanted)
+    segmenter = load_segmenter(model, fold=fold, device=wanted.device, tta=wanted.tta)
     if progress is not None:
         progress.total(len(fit_ids) + len(own_ids) + len(test_ids))
 
-    def measured(ids: list[str]) -> Part:
+    def measured(ids: list[str]) -> MeasuredPart:
         return gather(
             segmenter, evaluation.prepared, ids, evaluation.classes, evaluation.groups, progress
         )
 
-    made = _head(model, evaluation, wishes, segmenter)
+    made = _head(model, evaluation, wanted, segmenter)
     fit, own, test = measured(fit_ids), measured(own_ids), measured(test_ids)
     return {
         **made,
-        **_promised(evaluation, fit, own, test, wishes),
-        "notes": _notes(evaluation, wishes),
+        **_promised(evaluation, fit, own, test, wanted),
+        "notes": _notes(evaluation, wanted),
     }
 
 
 def _promised(
-    evaluation: Evaluation, fit: Part, own: Part, test: Part, wishes: Wishes
+    evaluation: Evaluation,
+    fit: MeasuredPart,
+    own: MeasuredPart,
+    test: MeasuredPart,
+    wanted: CertificateSettings,
 ) -> dict[str, Any]:
     scale = margins.radii(evaluation.prepared.size)
-    levels = (scale, wishes.alpha, wishes.delta)
+    levels = (scale, wanted.alpha, wanted.delta)
     groups = promises.size_groups(fit)
     rows = promises.margin_rows(own, groups, *levels)
     made = {
@@ -83,25 +87,25 @@ def _promised(
         "margins": rows,
         "coverage": promises.coverage_rows(test, groups, rows, *levels),
         "shift": _signs(fit, own),
-        **doubting.document(fit, own, test, wishes.delta),
+        **doubting.document(fit, own, test, wanted.delta),
     }
     if len(test) >= shift.LEAST_BATCH:
-        shown = certificate.Certificate({**made, "alpha": wishes.alpha}).likeness(test.signs)
+        shown = certificate.Certificate({**made, "alpha": wanted.alpha}).likeness(test.signs)
         made["shift"]["test_part"] = {"p": shown.together, "moved": shown.moved}
     return made
 
 
-def _settings(model: Path | str, wishes: Wishes) -> EvaluationSettings:
-    own = wishes.data in (None, open_run(model).card["name"])
+def _settings(model: Path | str, wanted: CertificateSettings) -> EvaluationSettings:
+    own = wanted.data in (None, open_run(model).card["name"])
     return EvaluationSettings(
-        wishes.data, "val" if own else "all", device=wishes.device, save=False
+        wanted.data, "val" if own else "all", device=wanted.device, save=False
     )
 
 
-def _fold(evaluation: Evaluation, wishes: Wishes) -> Any:
+def _fold(evaluation: Evaluation, wanted: CertificateSettings) -> Any:
     """The network that is certified: the only one, the one named, or all on foreign pictures."""
-    if wishes.fold is not None:
-        return evaluation.run.fold(wishes.fold).index
+    if wanted.fold is not None:
+        return evaluation.run.fold(wanted.fold).index
     if len(evaluation.folds) == 1 or not evaluation.own:
         return "all"
     raise UsageError(
@@ -112,16 +116,16 @@ def _fold(evaluation: Evaluation, wishes: Wishes) -> Any:
 
 
 def _parts(
-    evaluation: Evaluation, fold: Any, wishes: Wishes
+    evaluation: Evaluation, fold: Any, wanted: CertificateSettings
 ) -> tuple[list[str], list[str], list[str]]:
     """Ids to fit on, to calibrate on, to check on; what belongs together stays together."""
     one = evaluation.folds[0] if fold == "all" else evaluation.run.fold(fold)
     if evaluation.own:
-        fit, own = _halves(evaluation, evaluation.ids(one, "val"), FIT, wishes.seed)
-        return fit, _singles(evaluation, own, wishes.seed), evaluation.ids(one, "test")
-    before, test = _halves(evaluation, evaluation.ids(one, "all"), 0.5, wishes.seed)
-    fit, own = _halves(evaluation, before, FIT, wishes.seed + 1)
-    return fit, _singles(evaluation, own, wishes.seed), test
+        fit, own = _halves(evaluation, evaluation.ids(one, "val"), FIT, wanted.seed)
+        return fit, _singles(evaluation, own, wanted.seed), evaluation.ids(one, "test")
+    before, test = _halves(evaluation, evaluation.ids(one, "all"), 0.5, wanted.seed)
+    fit, own = _halves(evaluation, before, FIT, wanted.seed + 1)
+    return fit, _singles(evaluation, own, wanted.seed), test
 
 
 def _halves(
@@ -146,20 +150,20 @@ def _singles(evaluation: Evaluation, ids: list[str], seed: int) -> list[str]:
     return [name for name in ids if name in kept]
 
 
-def _check_enough(evaluation: Evaluation, own: list[str], wishes: Wishes) -> None:
-    if len(own) >= wishes.least:
+def _check_enough(evaluation: Evaluation, own: list[str], wanted: CertificateSettings) -> None:
+    if len(own) >= wanted.least:
         return
     part = "validation part" if evaluation.own else f"half of {evaluation.prepared.name}"
     raise SegkitError(
         f"{len(own)} pictures are too few to calibrate on",
-        f"alpha {wishes.alpha:g} and delta {wishes.delta:g} need at least {wishes.least} in the "
-        f"calibration half of the {part}, so {2 * wishes.least} in all",
+        f"alpha {wanted.alpha:g} and delta {wanted.delta:g} need at least {wanted.least} in the "
+        f"calibration half of the {part}, so {2 * wanted.least} in all",
         "Promise less (a larger --alpha and --delta), or bring more pictures: --data NAME.",
     )
 
 
 def _head(
-    model: Path | str, evaluation: Evaluation, wishes: Wishes, segmenter: Any
+    model: Path | str, evaluation: Evaluation, wanted: CertificateSettings, segmenter: Any
 ) -> dict[str, Any]:
     return {
         "format": certificate.FORMAT,
@@ -169,9 +173,9 @@ def _head(
         "data": evaluation.prepared.name,
         "trained_on": evaluation.run.card["name"],
         "selection": evaluation.run.selection,
-        "fold": wishes.fold,
-        "alpha": wishes.alpha,
-        "delta": wishes.delta,
+        "fold": wanted.fold,
+        "alpha": wanted.alpha,
+        "delta": wanted.delta,
         "classes": list(evaluation.classes),
         "size": list(segmenter.size),
         "resize": segmenter.resize,
@@ -179,12 +183,12 @@ def _head(
         "tta": segmenter.tta,
         "unit": f"pixels of the {segmenter.size[0]}×{segmenter.size[1]} grid",
         "weights": certificate.weights_hash(model),
-        "seed": wishes.seed,
+        "seed": wanted.seed,
     }
 
 
-def _signs(fit: Part, own: Part) -> dict[str, Any]:
-    scale = shift.Scale.of(signs.table(fit.signs, signs.SHIFT))
+def _signs(fit: MeasuredPart, own: MeasuredPart) -> dict[str, Any]:
+    scale = shift.SignScale.of(signs.table(fit.signs, signs.SHIFT))
     table = signs.table(own.signs, signs.SHIFT)
     return {
         "names": list(signs.SHIFT),
@@ -194,7 +198,7 @@ def _signs(fit: Part, own: Part) -> dict[str, Any]:
     }
 
 
-def _notes(evaluation: Evaluation, wishes: Wishes) -> list[str]:
+def _notes(evaluation: Evaluation, wanted: CertificateSettings) -> list[str]:
     notes = list(evaluation.notes)
     if evaluation.own:
         notes.append(

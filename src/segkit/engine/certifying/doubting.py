@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.engine.certifying.gather import Part
+from segkit.engine.certifying.gather import MeasuredPart
 from segkit.metrics.conformal import deferral, doubt, signs
 from segkit.metrics.conformal.margins import binomial_interval
 
@@ -16,7 +16,9 @@ DIRECTIONS = np.array(list(signs.DOUBT.values()), dtype=float)
 SHARES = (0.05, 0.1, 0.2)
 
 
-def document(fit: Part, own: Part, test: Part, delta: float) -> dict[str, Any]:
+def document(
+    fit: MeasuredPart, own: MeasuredPart, test: MeasuredPart, delta: float
+) -> dict[str, Any]:
     """`doubt`, and what it does on the test part: `risk_coverage`, `deferral`."""
     if len(fit) < LEAST:
         return {"doubt": None}

@@ -19,7 +19,7 @@ BATCH = 16
 
 
 @dataclass(frozen=True)
-class Part:
+class MeasuredPart:
     """What was measured on some pictures; rows in the order of `ids`."""
 
     ids: tuple[str, ...]
@@ -32,10 +32,10 @@ class Part:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def chosen(self, which: np.ndarray) -> Part:
+    def chosen(self, which: np.ndarray) -> MeasuredPart:
         """Some of the pictures, by a truth value for each."""
         rows = np.flatnonzero(which)
-        return Part(
+        return MeasuredPart(
             tuple(self.ids[i] for i in rows),
             tuple(self.groups[i] for i in rows),
             {key: table[rows] for key, table in self.losses.items()},
@@ -52,7 +52,7 @@ def gather(
     classes: Sequence[str],
     groups: dict[str, str],
     progress: Any = None,
-) -> Part:
+) -> MeasuredPart:
     """Measure the pictures `ids`; `classes` with the background first."""
     scale = margins.radii(prepared.size)
     rows: list[dict[str, Any]] = []
@@ -100,10 +100,10 @@ def _joined(
     ids: Sequence[str],
     classes: Sequence[str],
     groups: dict[str, str],
-) -> Part:
+) -> MeasuredPart:
     names = [name for _, name in _numbered(classes)]
     keys = [(name, side) for name in names for side in margins.SIDES]
-    return Part(
+    return MeasuredPart(
         tuple(ids),
         tuple(groups.get(name, name) for name in ids),
         {key: np.array([row["losses"][key] for row in rows]) for key in keys},

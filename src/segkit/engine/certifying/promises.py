@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.engine.certifying.gather import Part
+from segkit.engine.certifying.gather import MeasuredPart
 from segkit.metrics.conformal import margins
 from segkit.metrics.conformal.margins import FORMS, SIDES
 from segkit.metrics.intervals import Resampler, mean_figure
@@ -17,7 +17,7 @@ SIZES = ("small", "middle", "large")  # by the predicted share: the truth is not
 GROUP_FACTOR = 2  # times the least: below, a group's margin is its worst picture and jumps about
 
 
-def size_groups(fit: Part) -> dict[str, Any]:
+def size_groups(fit: MeasuredPart) -> dict[str, Any]:
     """Thirds of the predicted size, cut on pictures that take no part in the calibration."""
     share = np.sum(list(fit.shares.values()), axis=0)
     edges = [float(value) for value in np.quantile(share, [1 / 3, 2 / 3])]
@@ -25,7 +25,7 @@ def size_groups(fit: Part) -> dict[str, Any]:
 
 
 def margin_rows(
-    part: Part, groups: dict[str, Any], scale: np.ndarray, alpha: float, delta: float
+    part: MeasuredPart, groups: dict[str, Any], scale: np.ndarray, alpha: float, delta: float
 ) -> list[dict[str, Any]]:
     """One row per class and group: the radii of both forms on both sides."""
     return [
@@ -35,7 +35,7 @@ def margin_rows(
 
 
 def _margin_row(
-    part: Part, name: str, group: str, scale: np.ndarray, alpha: float, delta: float
+    part: MeasuredPart, name: str, group: str, scale: np.ndarray, alpha: float, delta: float
 ) -> dict[str, Any]:
     row: dict[str, Any] = {"class": name, "group": group, "n": len(part)}
     least = margins.least_pictures(min(alpha, delta))
@@ -49,7 +49,7 @@ def _margin_row(
 
 
 def coverage_rows(
-    part: Part,
+    part: MeasuredPart,
     groups: dict[str, Any],
     table: list[dict[str, Any]],
     scale: np.ndarray,
@@ -72,7 +72,7 @@ def coverage_rows(
 
 
 def _coverage_row(
-    part: Part,
+    part: MeasuredPart,
     name: str,
     group: str,
     form: str,
@@ -96,7 +96,7 @@ def _coverage_row(
     return {**row, "value": float(held.mean()), "promised": 1 - alpha, "ci95": ends_or_none}
 
 
-def _cells(part: Part, groups: dict[str, Any]) -> Iterator[tuple[str, str, np.ndarray]]:
+def _cells(part: MeasuredPart, groups: dict[str, Any]) -> Iterator[tuple[str, str, np.ndarray]]:
     """Class, group and which pictures are in it; the group `all` first."""
     for name, share in part.shares.items():
         yield name, "all", np.ones(len(part), dtype=bool)

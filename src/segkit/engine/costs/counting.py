@@ -30,7 +30,7 @@ class Tally:
     scan_flops: int = 0
 
     def add(self, cost: Cost) -> None:
-        """One more operator call."""
+        """Add the cost of one operator call."""
         self.macs += cost.macs
         self.scan_ops += cost.scan_ops
         self.scan_flops += cost.scan_flops

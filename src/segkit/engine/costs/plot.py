@@ -23,7 +23,7 @@ COLOURS = ("#0b6e99", "#c2410c", "#4d7c0f", "#7c3aed", "#be185d", "#0f766e", "#a
 
 
 def check_name(path: Path | None) -> None:
-    """Before anything is measured: whether the picture can have this name."""
+    """Refuse a file name that cannot hold the picture, before anything is measured."""
     if path is not None and path.suffix.lower() != ".svg":
         raise UsageError(f"--plot {path}", "the picture is written as .svg")
 

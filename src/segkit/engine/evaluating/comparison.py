@@ -20,7 +20,7 @@ from segkit.metrics import statistics
 from segkit.metrics.confusion import Counts
 from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure
 from segkit.metrics.published import rows_on
-from segkit.metrics.table import Named, score_of
+from segkit.metrics.table import NamedScore, score_of
 
 Columns = dict[str, np.ndarray]
 COUNTS = ("tp", "fp", "fn", "tn")
@@ -173,7 +173,9 @@ def _groups(table: Columns, ids: Sequence[str]) -> list[str]:
     return [str(known[name] or name) for name in ids]
 
 
-def _per_picture(table: Columns, ids: Sequence[str], score: Named) -> tuple[np.ndarray, Figure]:
+def _per_picture(
+    table: Columns, ids: Sequence[str], score: NamedScore
+) -> tuple[np.ndarray, Figure]:
     """Per picture (mean over folds and seeds): the value, and the figure that is compared."""
     index = {name: i for i, name in enumerate(ids)}
     rows = [i for i, name in enumerate(table["id"]) if name in index]

@@ -85,7 +85,7 @@ class _Ticker:
         self.evaluation = evaluation
 
     def begin(self, many: int, what: str) -> Any:
-        """So many pictures more."""
+        """Announce that so many more pictures will be scored."""
         self.goal += many
         if self.progress is not None:
             self.progress.total(self.goal)

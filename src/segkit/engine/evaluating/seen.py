@@ -53,7 +53,7 @@ def warning(run: Run, other: PreparedSet, scored: Sequence[str]) -> str:
 
 def _twins(
     run: Run, own: PreparedSet, other: PreparedSet, scored: Sequence[str]
-) -> list[duplicates.Twin]:
+) -> list[duplicates.Copy]:
     trained = {name for fold in run.split.folds for name in (*fold.train, *fold.val)}
     asked = set(scored)
     found = duplicates.across(own, other)

@@ -103,7 +103,7 @@ class Evaluation:
         return [item["id"] for item in items if part == "all" or item.get("part") == part]
 
     def plan(self) -> MeasurementPlan:
-        """What is measured."""
+        """The measurement plan of this evaluation."""
         s = self.settings
         wanted = cases.Wanted(
             tolerance=s.tolerance,

@@ -125,7 +125,7 @@ def _fold_spread(columns: Columns) -> dict[str, float]:
 
 
 def nsd_curve(columns: Columns, draws: Resampler, unit: str = "px") -> list[dict[str, Any]]:
-    """NSD at growing tolerances."""
+    """NSD at 1, 2, 3 and 5 pixels or millimetres, each with its interval."""
     return [
         {"tolerance": most, "unit": unit, **draws.report(mean_figure(columns[name]))}
         for name, most in NSD_CURVE.items()

@@ -19,7 +19,7 @@ FOLDER = "grids"
 
 
 @dataclass(frozen=True)
-class Point:
+class SweepPoint:
     """One setting of the things that vary."""
 
     label: str
@@ -46,10 +46,10 @@ class Study:
     title: str
     architecture: str
     source: str
-    points: tuple[Point, ...]
+    points: tuple[SweepPoint, ...]
 
 
-def from_grids(grids: Sequence[str]) -> list[Point]:
+def from_grids(grids: Sequence[str]) -> list[SweepPoint]:
     """The product of `--grid key=a,b` options, in the order given."""
     axes = [_axis(text) for text in grids]
     keys = [key for key, _ in axes]
@@ -80,8 +80,8 @@ def _value(key: str, word: str) -> Any:
     return value
 
 
-def _point(settings: Mapping[str, Any]) -> Point:
-    return Point(
+def _point(settings: Mapping[str, Any]) -> SweepPoint:
+    return SweepPoint(
         ", ".join(f"{k.rpartition('.')[2]}={_short(v)}" for k, v in settings.items()), settings
     )
 
@@ -93,11 +93,11 @@ def _short(value: Any) -> str:
 TWIN = "twin"  # a study of any network with a scan
 
 
-def twin(architecture: str) -> list[Point]:
+def twin(architecture: str) -> list[SweepPoint]:
     """The network as it is, and with every scan replaced: one recipe, one split, the same seeds."""
     build.architecture(architecture)
     names = {"scan": architecture} | {kind: f"{architecture}@{kind}" for kind in build.TWINS}
-    return [Point(label, architecture=name) for label, name in names.items()]
+    return [SweepPoint(label, architecture=name) for label, name in names.items()]
 
 
 def studies() -> list[str]:
@@ -116,7 +116,7 @@ def study(name: str) -> Study:
     axes = list(content.get("grid", {}).items())
     points = [_point(dict(values)) for values in _product(axes)] if axes else []
     points += [
-        Point(item["label"], item.get("set", {}), item.get("published", {}))
+        SweepPoint(item["label"], item.get("set", {}), item.get("published", {}))
         for item in content.get("point", [])
     ]
     return Study(name, content["title"], content["architecture"], content["source"], tuple(points))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from segkit import paths, words
-from segkit.engine.experiments.studies import Point
+from segkit.engine.experiments.studies import SweepPoint
 from segkit.engine.runs import Run, open_run
 from segkit.engine.training.crossval import TrainingOptions, train
 from segkit.errors import SegkitError, UsageError
@@ -23,7 +23,7 @@ COLUMNS = ("point", "state", "params", "n", *HEADLINE, "ci_low", "ci_high", "run
 
 
 def sweep(
-    points: Sequence[tuple[Point, Recipe]],
+    points: Sequence[tuple[SweepPoint, Recipe]],
     out: Path,
     options: TrainingOptions,
     show: str = "dice_image",
@@ -54,7 +54,7 @@ def sweep(
     yield SweepDone(str(out), write(out, tried, show, failed))
 
 
-def check(points: Sequence[tuple[Point, Recipe]], out: Path, resume: bool) -> None:
+def check(points: Sequence[tuple[SweepPoint, Recipe]], out: Path, resume: bool) -> None:
     """Refuse points that would share a folder, and a folder that is taken."""
     names = [point.folder for point, _ in points]
     if len(set(names)) < len(names):
@@ -68,7 +68,7 @@ def _done(folder: Path) -> bool:
 
 
 def write(
-    out: Path, points: Sequence[Point], show: str, failed: dict[str, str]
+    out: Path, points: Sequence[SweepPoint], show: str, failed: dict[str, str]
 ) -> list[dict[str, Any]]:
     """The table and the plot of what is there by now."""
     rows = [row(point, out, failed) for point in points]
@@ -79,7 +79,7 @@ def write(
     return rows
 
 
-def row(point: Point, out: Path, failed: dict[str, str]) -> dict[str, Any]:
+def row(point: SweepPoint, out: Path, failed: dict[str, str]) -> dict[str, Any]:
     """One line of the table."""
     folder = out / point.folder
     found: dict[str, Any] = {"point": point.label, "run": str(folder), "state": "waiting"}

@@ -38,7 +38,7 @@ BOUNDS = {
 
 
 @dataclass(frozen=True)
-class Case:
+class ParityCase:
     """One comparison."""
 
     name: str
@@ -49,7 +49,7 @@ class Case:
     dice: float
 
 
-def check(subject: Subject, runner: Runner, bounds: Bounds) -> list[Case]:
+def check(subject: Subject, runner: Runner, bounds: Bounds) -> list[ParityCase]:
     """Compare at three sizes and on the validation pictures; raise if a case is out of bounds."""
     cases = [compare(subject, runner, name, images) for name, images in pictures(subject)]
     for case in cases:
@@ -104,7 +104,7 @@ def drawing(
     return np.stack(images)
 
 
-def compare(subject: Subject, runner: Runner, name: str, images: np.ndarray) -> Case:
+def compare(subject: Subject, runner: Runner, name: str, images: np.ndarray) -> ParityCase:
     """The file against the network on the same pictures."""
     inputs = subject.inputs(images)
     expected = subject.logits(inputs)
@@ -115,7 +115,7 @@ def compare(subject: Subject, runner: Runner, name: str, images: np.ndarray) -> 
             f"it gives {found.shape} for {inputs.shape}, the network {expected.shape}",
         )
     theirs, ours = (masks_of(logits, subject.card["threshold"]) for logits in (found, expected))
-    return Case(
+    return ParityCase(
         name,
         tuple(inputs.shape),
         float(np.abs(found - expected).max()),
@@ -149,7 +149,7 @@ def _dice(one: np.ndarray, other: np.ndarray) -> float:
     return float(np.mean(scores))
 
 
-def _fault(case: Case, bounds: Bounds) -> str | None:
+def _fault(case: ParityCase, bounds: Bounds) -> str | None:
     if not np.isfinite(case.max_difference):
         return "it gives values that are not finite"
     bound = bounds.of_logits(case.largest_logit)
@@ -163,6 +163,6 @@ def _fault(case: Case, bounds: Bounds) -> str | None:
     return None
 
 
-def as_rows(cases: list[Case], bounds: Bounds) -> list[dict[str, Any]]:
+def as_rows(cases: list[ParityCase], bounds: Bounds) -> list[dict[str, Any]]:
     """The cases as JSON, each with the bound of its logits."""
     return [asdict(case) | {"bound": bounds.of_logits(case.largest_logit)} for case in cases]

@@ -52,9 +52,9 @@ def _sweep(plan: Plan) -> None:
 def table(plan: Plan) -> list[dict[str, Any]]:
     """A sweep's table and plot of what is there by now."""
     from segkit.engine.experiments import sweep
-    from segkit.engine.experiments.studies import Point
+    from segkit.engine.experiments.studies import SweepPoint
 
-    points = [Point(**point) for point in plan.about["points"]]
+    points = [SweepPoint(**point) for point in plan.about["points"]]
     reasons = states.failures(plan)
     failed = {points[number].label: reason for number, reason in reasons.items()}
     return sweep.write(Path(plan.out), points, plan.about["show"], failed)
@@ -83,7 +83,7 @@ def _search(plan: Plan) -> None:
 
 
 def _nothing(plan: Plan) -> None:
-    """Commands conclude themselves."""
+    """A plan of commands has nothing to put together: each writes its own results."""
 
 
 WAYS = {

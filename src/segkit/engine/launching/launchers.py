@@ -10,13 +10,13 @@ HERE = Launcher(
     "here",
     "This machine, one task after another.",
     f"{PACKAGE}.here:Here",
-    settings.Here,
+    settings.HereSettings,
 )
 SLURM = Launcher(
     "slurm",
     "SLURM: an array job, one task per run, requeued when killed.",
     f"{PACKAGE}.slurm:Slurm",
-    settings.Slurm,
+    settings.SlurmSettings,
     extra="slurm",
     requires=("submitit",),
 )
@@ -24,7 +24,7 @@ RAY = Launcher(
     "ray",
     "Ray: one Ray task per run, retried when its worker dies.",
     f"{PACKAGE}.raying:Ray",
-    settings.Ray,
+    settings.RaySettings,
     extra="ray",
     requires=("ray",),
 )

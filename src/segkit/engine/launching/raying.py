@@ -107,7 +107,7 @@ def drive(out: Path) -> int:
     """Send every task that is not over, wait for all of them, and put the results together."""
     plan = plans.read(out)
     os.environ.update(plan.environment)
-    made = settings.Ray(**plan.settings)
+    made = settings.RaySettings(**plan.settings)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     file = paths.write_json(plan.folder / DRIVER, {"host": platform.node(), "pid": os.getpid()})
     threading.Thread(target=_beat, args=(file,), daemon=True).start()
@@ -143,7 +143,7 @@ def _code(ray: Any, reference: Any, number: int, plan: Plan) -> int:
         return 1
 
 
-def _ray(made: settings.Ray) -> Any:
+def _ray(made: settings.RaySettings) -> Any:
     """Ray, connected or started here; it must not carry our variables to tasks of others."""
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     import ray

@@ -24,7 +24,7 @@ USUAL = Path("cluster.toml")
 
 
 @dataclass(frozen=True)
-class Slurm:
+class SlurmSettings:
     """What stands at the head of the batch script."""
 
     partition: str = ""
@@ -53,7 +53,7 @@ class Slurm:
 
 
 @dataclass(frozen=True)
-class Ray:
+class RaySettings:
     """What one task takes of a Ray cluster."""
 
     address: str = ""  # "auto", "ray://host:10001"; empty starts Ray on this machine
@@ -70,8 +70,8 @@ class Ray:
 
 
 @dataclass(frozen=True)
-class Here:
-    """Nothing is to be said of this machine."""
+class HereSettings:
+    """This machine needs no settings."""
 
     tries: int = 1
     cache: str = ""

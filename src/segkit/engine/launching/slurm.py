@@ -113,14 +113,14 @@ def _executor(plan: Plan, numbers: Sequence[int]) -> tuple[Any, str]:
         def affinity(cls) -> int:
             return 1
 
-    made = fill(settings.Slurm, plan.settings)
+    made = fill(settings.SlurmSettings, plan.settings)
     executor = Array(folder=plan.logs)
     executor.update_parameters(**_parameters(made, plan, numbers))
     executor.parameters["map_count"] = len(numbers)  # names the logs %A_%a; the array is ours
     return executor, _command(made, plan)
 
 
-def _parameters(made: settings.Slurm, plan: Plan, numbers: Sequence[int]) -> dict[str, Any]:
+def _parameters(made: settings.SlurmSettings, plan: Plan, numbers: Sequence[int]) -> dict[str, Any]:
     named = {name: getattr(made, name) for name in ("partition", "account", "qos", "gres")}
     given = {name: value for name, value in named.items() if value}
     if made.memory:
@@ -152,7 +152,7 @@ def _extra(lines: Sequence[str]) -> dict[str, Any]:
     return {name: value if sign else True for name, sign, value in pairs}
 
 
-def _container(made: settings.Slurm, plan: Plan) -> list[str]:
+def _container(made: settings.SlurmSettings, plan: Plan) -> list[str]:
     """srun's own options; pyxis takes images, apptainer is a command of its own."""
     words = [f"--cpus-per-task={made.cpus}"]  # since 22.05 srun does not take it from the job
     if made.container and not made.container.endswith(".sif"):
@@ -165,7 +165,7 @@ def _mounts(plan: Plan) -> list[str]:
     return sorted({plan.directory, plan.out, plan.environment["SEGKIT_HOME"]})
 
 
-def _command(made: settings.Slurm, plan: Plan) -> str:
+def _command(made: settings.SlurmSettings, plan: Plan) -> str:
     python = made.python or ("python3" if made.container else plan.python)
     words = [python, "-u", "-m", "segkit.engine.launching.worker", plan.out]
     if made.container.endswith(".sif"):

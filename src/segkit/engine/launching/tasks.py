@@ -10,7 +10,7 @@ from typing import Any
 from segkit.engine.experiments import cards, reproduce, search
 from segkit.engine.experiments import sweep as sweeping
 from segkit.engine.experiments.reproduce import Order
-from segkit.engine.experiments.studies import Point
+from segkit.engine.experiments.studies import SweepPoint
 from segkit.engine.launching import plan as plans
 from segkit.engine.launching.plan import Plan, Task
 from segkit.engine.runs import fold_dir
@@ -68,7 +68,7 @@ def of_run(
 
 
 def of_sweep(
-    points: Sequence[tuple[Point, Recipe]],
+    points: Sequence[tuple[SweepPoint, Recipe]],
     out: Path,
     options: TrainingOptions,
     place: Place,

@@ -63,7 +63,7 @@ def _prepare(plan: Plan, parent: int | None) -> None:
 
 
 def _soon(number: int, frame: Any) -> None:
-    """The time is nearly up: as if told to stop, so that the state is saved."""
+    """Stop as on a signal when the time limit is near, so that the state is saved."""
     signal.raise_signal(signal.SIGTERM)
 
 

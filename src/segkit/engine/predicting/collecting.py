@@ -10,12 +10,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segkit.engine.predicting.folder import Done
-from segkit.engine.predicting.parts import FOLDER, MassJob, Part, reports
+from segkit.engine.predicting.folder import PictureDone
+from segkit.engine.predicting.parts import FOLDER, ListingPart, MassJob, reports
 from segkit.engine.predicting.storage import Storage
 
 
-def collect(job: MassJob, parts: Sequence[Part], new: int, seconds: float) -> dict[str, Any]:
+def collect(job: MassJob, parts: Sequence[ListingPart], new: int, seconds: float) -> dict[str, Any]:
     """Put the parts together; the facts of the whole, which `summary.json` keeps."""
     storage = Storage(job.out)
     if job.write == "files":
@@ -61,7 +61,7 @@ def _stream(storage: Storage, name: str, pieces: Iterator[bytes]) -> None:
             storage.fs.put_file(str(file), storage.path(name))
 
 
-def _tables(storage: Storage, parts: Sequence[Part]) -> Iterator[bytes]:
+def _tables(storage: Storage, parts: Sequence[ListingPart]) -> Iterator[bytes]:
     """The rows of all parts under one head."""
     for part in parts:
         data = storage.read(f"{FOLDER}/{part.name}.csv")
@@ -71,7 +71,7 @@ def _tables(storage: Storage, parts: Sequence[Part]) -> Iterator[bytes]:
 def coco(
     rows: Sequence[Mapping[str, Any]],
     names: Sequence[str],
-    done: Sequence[Done],
+    done: Sequence[PictureDone],
     first: int,
     classes: Sequence[str],
 ) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def _annotation(row: Mapping[str, Any], image: int, number: int, kind: int) -> d
     }
 
 
-def _coco_pieces(storage: Storage, parts: Sequence[Part]) -> Iterator[bytes]:
+def _coco_pieces(storage: Storage, parts: Sequence[ListingPart]) -> Iterator[bytes]:
     """One COCO document over all parts, which are read twice and never held together."""
     categories: list[dict[str, Any]] = []
     for key in ("images", "annotations"):

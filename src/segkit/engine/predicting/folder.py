@@ -71,8 +71,8 @@ class Picture:
 
 
 @dataclass(frozen=True)
-class Done:
-    """What came of one picture: rows for predictions.csv, or the reason why there are none."""
+class PictureDone:
+    """The result of one picture: rows for predictions.csv, or the reason why there are none."""
 
     picture: Picture
     rows: tuple[dict[str, Any], ...] = ()
@@ -90,7 +90,7 @@ class _Loaded:
 
     @property
     def pixels(self) -> int:
-        """Of the picture itself."""
+        """The number of pixels of the picture itself."""
         height, width = self.geometry.original if self.geometry else self.image.shape[:2]
         return int(height * width)
 
@@ -159,7 +159,9 @@ def named(names: Sequence[str]) -> list[str]:
     return list(taken)
 
 
-def predict_each(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[Done]:
+def predict_each(
+    segmenter: Any, pictures: Sequence[Picture], job: PredictJob
+) -> Iterator[PictureDone]:
     """Predict and write every picture, without a table over them."""
     with ThreadPoolExecutor(job.workers) as readers, ThreadPoolExecutor(job.workers) as writers:
         finish = _finisher(segmenter, job)
@@ -169,11 +171,11 @@ def predict_each(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -
             yield from _ahead(writers, finish, predicted, job.workers)
 
 
-def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[Done]:
+def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Iterator[PictureDone]:
     """Predict and write every picture; broken ones are yielded with their reason."""
     formats.check(job.also)
-    finished: list[Done] = []
-    skipped: list[Done] = []
+    finished: list[PictureDone] = []
+    skipped: list[PictureDone] = []
     for done in predict_each(segmenter, pictures, job):
         (skipped if done.error else finished).append(done)
         yield done
@@ -185,7 +187,7 @@ def run_job(segmenter: Any, pictures: Sequence[Picture], job: PredictJob) -> Ite
         (job.out / "skipped.csv").unlink(missing_ok=True)
 
 
-def _conclude(finished: Sequence[Done], job: PredictJob, classes: Sequence[str]) -> None:
+def _conclude(finished: Sequence[PictureDone], job: PredictJob, classes: Sequence[str]) -> None:
     """predictions.csv, with what is known only when all pictures were seen."""
     rows = [row for done in finished for row in done.rows]
     columns: Sequence[str] = outputs.COLUMNS
@@ -287,16 +289,16 @@ def _predict_batch(
 
 def _finisher(
     segmenter: Any, job: PredictJob
-) -> Callable[[tuple[_Loaded, np.ndarray] | _Failed], Done]:
+) -> Callable[[tuple[_Loaded, np.ndarray] | _Failed], PictureDone]:
     large = threading.Lock()
 
-    def finish(item: tuple[_Loaded, np.ndarray] | _Failed) -> Done:
+    def finish(item: tuple[_Loaded, np.ndarray] | _Failed) -> PictureDone:
         if isinstance(item, _Failed):
-            return Done(item.picture, error=item.error)
+            return PictureDone(item.picture, error=item.error)
         with large if item[0].pixels > LARGE_PIXELS else nullcontext():
             return write(*item)
 
-    def write(loaded: _Loaded, probability: np.ndarray) -> Done:
+    def write(loaded: _Loaded, probability: np.ndarray) -> PictureDone:
         begun = time.perf_counter()
         bands = _bands(segmenter, loaded, probability, job)
         if loaded.geometry is not None:
@@ -304,7 +306,7 @@ def _finisher(
         mask = masks_from(probability[None], segmenter.threshold)[0]
         ms = round(loaded.ms + _since(begun), 2)
         saved = _save(loaded, mask, probability, bands, ms, segmenter.classes, job)
-        return Done(loaded.picture, saved)
+        return PictureDone(loaded.picture, saved)
 
     return finish
 

@@ -29,7 +29,7 @@ class Predicted:
     name: str  # of the results, without a suffix
     mask: Path
 
-    def parts(self, classes: Sequence[str]) -> Iterator[tuple[int, str, rings.Part]]:
+    def parts(self, classes: Sequence[str]) -> Iterator[tuple[int, str, rings.MaskPart]]:
         """Class index, class name and part, class by class."""
         mask = self.pixels(classes)
         for index, label in enumerate(foreground(classes), start=1):
@@ -37,7 +37,7 @@ class Predicted:
                 yield index, label, part
 
     def pixels(self, classes: Sequence[str]) -> np.ndarray:
-        """Class indices."""
+        """The mask as class indices."""
         stored = indices_from(self.mask.read_bytes(), str(self.mask))
         return stored if len(classes) > 2 else (stored > 0).astype(np.uint8)
 
@@ -100,7 +100,7 @@ def _coco(out: Path, pictures: Sequence[Predicted], classes: Sequence[str]) -> N
 
 
 def _coco_polygons(out: Path, pictures: Sequence[Predicted], classes: Sequence[str]) -> None:
-    def outline(part: rings.Part, shape: tuple[int, int]) -> list[list[int]]:
+    def outline(part: rings.MaskPart, shape: tuple[int, int]) -> list[list[int]]:
         return [p.as_one_ring().astype(int).ravel().tolist() for p in part.polygons]
 
     _json(out / "coco-polygons.json", _coco_document(pictures, classes, outline))
@@ -109,7 +109,7 @@ def _coco_polygons(out: Path, pictures: Sequence[Predicted], classes: Sequence[s
 def _coco_document(
     pictures: Sequence[Predicted],
     classes: Sequence[str],
-    segment: Callable[[rings.Part, tuple[int, int]], Any],
+    segment: Callable[[rings.MaskPart, tuple[int, int]], Any],
 ) -> dict[str, Any]:
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
@@ -219,7 +219,7 @@ def _cvat(out: Path, pictures: Sequence[Predicted], classes: Sequence[str]) -> N
     paths.write_text(out / "cvat.xml", f"{head}{text}</annotations>\n")
 
 
-def _cvat_shape(part: rings.Part, label: str) -> str:
+def _cvat_shape(part: rings.MaskPart, label: str) -> str:
     """A polygon, which is easily edited; a mask where there are holes, which CVAT's lack."""
     common = f'label={quoteattr(label)} source="auto" occluded="0"'
     if len(part.polygons) == 1 and not part.polygons[0].holes:

@@ -39,7 +39,7 @@ def check_cost(segmenter: Any, picture: Picture, job: PredictJob) -> None:
 
 
 def _cost(segmenter: Any, picture: Picture, job: PredictJob) -> int | None:
-    """In bytes; None where the header is not understood."""
+    """The bytes that a picture takes; None where its header is not understood."""
     known = announced.of_file(picture.path)
     if known is None:
         return None

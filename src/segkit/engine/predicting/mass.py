@@ -24,8 +24,8 @@ from typing import Any, cast
 from segkit import paths
 from segkit.data.locks import locked
 from segkit.engine.predicting import collecting, outputs
-from segkit.engine.predicting.folder import Done, Picture, PredictJob, predict_each
-from segkit.engine.predicting.parts import FOLDER, MassJob, Part, begin, mark_of, pictures_of
+from segkit.engine.predicting.folder import Picture, PictureDone, PredictJob, predict_each
+from segkit.engine.predicting.parts import FOLDER, ListingPart, MassJob, begin, mark_of, pictures_of
 from segkit.engine.predicting.parts import waiting as waiting_parts
 from segkit.engine.predicting.storage import Storage, fetch, is_address
 from segkit.errors import SegkitError
@@ -39,7 +39,7 @@ def run_mass(
 ) -> Iterator[dict[str, Any]]:
     """Predict what is not done; a report for each part (first of the done ones), then the whole.
 
-    `cluster` holds the settings of Ray (segkit.engine.launching.settings.Ray); None works here.
+    `cluster` holds the settings of Ray (`launching.settings.RaySettings`); without it, work here.
     """
     parts = begin(job, sources, mark_of(job.model))
     todo = waiting_parts(job, parts)
@@ -65,14 +65,14 @@ def _lock(job: MassJob) -> Path:
     return Path(tempfile.gettempdir()) / f"segkit-{paths.short_hash(job.out)}.lock"
 
 
-def _here(job: MassJob, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
+def _here(job: MassJob, parts: Sequence[ListingPart]) -> Iterator[dict[str, Any]]:
     if parts:
         predict = PartPredictor(asdict(job))
         yield from (predict(asdict(part)) for part in parts)
 
 
 def _by_ray(
-    job: MassJob, parts: Sequence[Part], cluster: Mapping[str, Any], processes: int
+    job: MassJob, parts: Sequence[ListingPart], cluster: Mapping[str, Any], processes: int
 ) -> Iterator[dict[str, Any]]:
     """Ray Data: a pool of actors takes the parts; what a dead one held is done by another."""
     if not parts:
@@ -121,7 +121,7 @@ class PartPredictor:
 
     def __call__(self, row: Mapping[str, Any]) -> dict[str, Any]:
         """Predict one part; what Ray carries back is its note."""
-        part = Part(**{key: int(value) for key, value in row.items()})
+        part = ListingPart(**{key: int(value) for key, value in row.items()})
         begun = time.perf_counter()
         pictures = pictures_of(self.job, part)
         with tempfile.TemporaryDirectory(prefix="segkit-part-") as folder:
@@ -133,7 +133,7 @@ class PartPredictor:
         self.storage.write(f"{FOLDER}/{part.name}.json", json.dumps(report).encode())
         return report
 
-    def _predict(self, pictures: Sequence[tuple[str, str]], folder: Path) -> list[Done]:
+    def _predict(self, pictures: Sequence[tuple[str, str]], folder: Path) -> list[PictureDone]:
         """Every picture of a part, under its own address."""
         here = self.storage.local
         out = here if here is not None else folder / "out"
@@ -155,7 +155,7 @@ class PartPredictor:
             self.storage.take(out)
         return done
 
-    def _note(self, part: Part, broken: list[list[str]], seconds: float) -> dict[str, Any]:
+    def _note(self, part: ListingPart, broken: list[list[str]], seconds: float) -> dict[str, Any]:
         return {
             "part": part.number,
             "n": part.count,
@@ -166,7 +166,7 @@ class PartPredictor:
             "memory_mb": round(_memory_mb(), 1),
         }
 
-    def _write_rows(self, part: Part, done: Sequence[Done]) -> None:
+    def _write_rows(self, part: ListingPart, done: Sequence[PictureDone]) -> None:
         rows = [row for one in done for row in one.rows]
         if self.job.write == "files":
             self.storage.write(f"{FOLDER}/{part.name}.csv", _csv(rows))
@@ -185,10 +185,10 @@ def _near(pictures: Sequence[tuple[str, str]], folder: Path) -> list[Picture]:
     return [Picture(places.get(address, Path(address)), name) for address, name in pictures]
 
 
-def _under(done: Done, address: str) -> Done:
+def _under(done: PictureDone, address: str) -> PictureDone:
     """The result under the address that the picture has for everybody."""
     rows = tuple({**row, "file": address} for row in done.rows)
-    return Done(done.picture, rows, done.error)
+    return PictureDone(done.picture, rows, done.error)
 
 
 def _memory_mb() -> float:

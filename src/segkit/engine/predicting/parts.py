@@ -53,7 +53,7 @@ SAME = ("model", "size", "write", "fold", "tta", "threshold", "overlays", "proba
 
 
 @dataclass(frozen=True)
-class Part:
+class ListingPart:
     """Some lines of the listing."""
 
     number: int
@@ -66,7 +66,7 @@ class Part:
         return f"part-{self.number:05d}"
 
 
-def begin(job: MassJob, sources: Sequence[str], model_mark: str) -> list[Part]:
+def begin(job: MassJob, sources: Sequence[str], model_mark: str) -> list[ListingPart]:
     """All parts; a listing that is there is kept, and what would not fit it is refused."""
     storage = Storage(job.out)
     wanted = {key: asdict(job)[key] for key in SAME} | {"weights": model_mark}
@@ -85,7 +85,7 @@ def begin(job: MassJob, sources: Sequence[str], model_mark: str) -> list[Part]:
             f"differs in {', '.join(changed)}",
             "Go on with the same words, or choose another --out.",
         )
-    return [Part(**part) for part in plan["parts"]]
+    return [ListingPart(**part) for part in plan["parts"]]
 
 
 def _pictures(sources: Sequence[str], job: MassJob) -> list[tuple[str, str]]:
@@ -107,20 +107,20 @@ def _pictures(sources: Sequence[str], job: MassJob) -> list[tuple[str, str]]:
     return found
 
 
-def _listed(pictures: Sequence[tuple[str, str]], size: int) -> tuple[list[Part], bytes]:
+def _listed(pictures: Sequence[tuple[str, str]], size: int) -> tuple[list[ListingPart], bytes]:
     parts, pieces, offset = [], [], 0
     for number, first in enumerate(range(0, len(pictures), size)):
         chosen = pictures[first : first + size]
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows(chosen)
         data = text.getvalue().encode()
-        parts.append(Part(number, offset, len(chosen), first))
+        parts.append(ListingPart(number, offset, len(chosen), first))
         pieces.append(data)
         offset += len(data)
     return parts, b"".join(pieces)
 
 
-def pictures_of(job: MassJob, part: Part) -> list[tuple[str, str]]:
+def pictures_of(job: MassJob, part: ListingPart) -> list[tuple[str, str]]:
     """Address and result name of the pictures of a part, without reading the whole listing."""
     with Storage(job.out).open(f"{FOLDER}/listing.csv") as raw:
         raw.seek(part.offset)
@@ -129,13 +129,13 @@ def pictures_of(job: MassJob, part: Part) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for _, row in zip(range(part.count), rows, strict=False)]
 
 
-def waiting(job: MassJob, parts: Sequence[Part]) -> list[Part]:
+def waiting(job: MassJob, parts: Sequence[ListingPart]) -> list[ListingPart]:
     """The parts whose note is not there."""
     done = Storage(job.out).names(FOLDER)
     return [part for part in parts if f"{part.name}.json" not in done]
 
 
-def reports(job: MassJob, parts: Sequence[Part]) -> Iterator[dict[str, Any]]:
+def reports(job: MassJob, parts: Sequence[ListingPart]) -> Iterator[dict[str, Any]]:
     """The notes of all parts, in order."""
     storage = Storage(job.out)
     for part in parts:

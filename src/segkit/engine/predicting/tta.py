@@ -13,7 +13,7 @@ from segkit.errors import unknown
 MODES = ("none", "flips", "d4")
 
 
-class View(NamedTuple):
+class Symmetry(NamedTuple):
     """One symmetry of the square: transpose first, then flip."""
 
     transpose: bool
@@ -21,29 +21,31 @@ class View(NamedTuple):
     flip_columns: bool
 
 
-_FLIPS = tuple(View(False, rows, columns) for rows in (False, True) for columns in (False, True))
+_FLIPS = tuple(
+    Symmetry(False, rows, columns) for rows in (False, True) for columns in (False, True)
+)
 _VIEWS = {
     "none": _FLIPS[:1],
     "flips": _FLIPS,
-    "d4": _FLIPS + tuple(View(True, *view[1:]) for view in _FLIPS),
+    "d4": _FLIPS + tuple(Symmetry(True, *view[1:]) for view in _FLIPS),
 }
 
 
-def views(mode: str) -> tuple[View, ...]:
+def views(mode: str) -> tuple[Symmetry, ...]:
     """The views of a mode: 1 for `none`, 4 for `flips`, 8 for `d4`."""
     if mode not in _VIEWS:
         raise unknown("test-time augmentation", mode, MODES)
     return _VIEWS[mode]
 
 
-def apply(array: Any, view: View) -> Any:
+def apply(array: Any, view: Symmetry) -> Any:
     """(B, C, H, W) as the view sees it."""
     if view.transpose:
         array = array.swapaxes(2, 3)
     return _flip(array, view)
 
 
-def undo(array: Any, view: View) -> Any:
+def undo(array: Any, view: Symmetry) -> Any:
     """The inverse of `apply`."""
     array = _flip(array, view)
     return array.swapaxes(2, 3) if view.transpose else array
@@ -70,7 +72,7 @@ def mirrored_masks(segmenter: Any, images: Any) -> Any:
     return np.stack(found, axis=1)
 
 
-def _flip(array: Any, view: View) -> Any:
+def _flip(array: Any, view: Symmetry) -> Any:
     axes = [axis for axis, wanted in ((2, view.flip_rows), (3, view.flip_columns)) if wanted]
     if not axes:
         return array

@@ -15,12 +15,12 @@ COLOURS = ("#1a5276", "#b9770e", "#117a65", "#922b21")
 
 
 def study(files: Sequence[Path]) -> list[dict[str, Any]]:
-    """The documents of certificates."""
+    """Read the certificates of the runs that the page is about."""
     return [certificate.read(f / certificate.FILE if f.is_dir() else f).document for f in files]
 
 
 def sentences(made: Sequence[dict[str, Any]]) -> list[str]:
-    """What they say."""
+    """What each certificate says of leaving the doubtful tenth to a person."""
     said = []
     for one in made:
         row = next((r for r in one.get("deferral") or [] if r["share"] == 0.1), None)
@@ -35,7 +35,7 @@ def sentences(made: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def write(made: Sequence[dict[str, Any]], page: Path, command: str) -> Path:
-    """The page."""
+    """Write the page."""
     blocks = [block for one in made for block in _blocks(one)]
     svg = _curves(
         [(one["model"], one["risk_coverage"]) for one in made if one.get("risk_coverage")]

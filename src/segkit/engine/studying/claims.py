@@ -29,7 +29,7 @@ def study(data: str, pictures: int) -> dict[str, Any]:
 
 
 def sentences(made: dict[str, Any]) -> list[str]:
-    """What it says."""
+    """What the study says, in a few sentences."""
     said = []
     for table in made["tables"]:
         leads = [row["false"] for row in table["rows"] if row["false"] is not None]
@@ -45,7 +45,7 @@ def sentences(made: dict[str, Any]) -> list[str]:
 
 
 def write(made: dict[str, Any], page: Path, command: str) -> Path:
-    """The page."""
+    """Write the page."""
     blocks, pictures = [], {}
     for number, table in enumerate(made["tables"]):
         rows = [

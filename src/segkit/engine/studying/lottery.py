@@ -75,7 +75,7 @@ def cloud(table: np.ndarray, many: int, generator: np.random.Generator) -> dict[
 
 
 def sentences(made: dict[str, Any]) -> list[str]:
-    """What it says."""
+    """What the study says, in a few sentences."""
     widest = max(made["rules"], key=lambda row: row["high"] - row["low"])
     first = made["rules"][0]
     said = [
@@ -98,7 +98,7 @@ def sentences(made: dict[str, Any]) -> list[str]:
 
 
 def write(made: dict[str, Any], page: Path, command: str) -> Path:
-    """The page."""
+    """Write the page."""
     bars = [pages.Bar(row["rule"], row["mean"], row["low"], row["high"]) for row in made["rules"]]
     bars += [pages.Bar(f"seed {i}, all scored", v) for i, v in enumerate(made["seed_means"])]
     bars += [pages.Bar(row["name"], row["dice"], mark=True) for row in made["published"][:12]]

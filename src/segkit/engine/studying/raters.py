@@ -98,7 +98,7 @@ def _rim(mask: np.ndarray) -> np.ndarray:
 
 
 def sentences(made: dict[str, Any]) -> list[str]:
-    """What it says."""
+    """What the study says, in a few sentences."""
     one, two, human = (pair["dice"] for pair in made["pairs"])
 
     def said(row: dict[str, Any]) -> str:
@@ -117,7 +117,7 @@ def sentences(made: dict[str, Any]) -> list[str]:
 
 
 def write(made: dict[str, Any], page: Path, command: str) -> Path:
-    """The page."""
+    """Write the page."""
     bars = [
         pages.Bar(
             f"{score}: {pair['pair']}", pair[score]["mean"], *(pair[score]["ci95"] or (None, None))

@@ -60,7 +60,7 @@ def _against_scan(pair: dict[str, Any]) -> dict[str, Any]:
 
 
 def sentences(made: dict[str, Any]) -> list[str]:
-    """What it says."""
+    """What the study says, in a few sentences."""
     said = [
         f"{made['architecture']} on {made['data']} at {made['size'][0]}×{made['size'][1]}, "
         f"{made['epochs']} epochs, {made['seeds']} seeds, {made['n']} test pictures."
@@ -84,7 +84,7 @@ def sentences(made: dict[str, Any]) -> list[str]:
 
 
 def write(made: dict[str, Any], page: Path, command: str) -> Path:
-    """The page."""
+    """Write the page."""
     bars = [
         pages.Bar(row["name"], row["mean"], *(row["ci95"] or (None, None))) for row in made["runs"]
     ]

@@ -45,7 +45,7 @@ class Teacher:
 
     @property
     def sha256(self) -> str:
-        """Of the weights' file as `sha256sum` prints it; of several, that of their list."""
+        """The SHA-256 of the file of weights; of several files, that of the list of theirs."""
         digests = [paths.sha256(file) for file in self.weights]
         if self.run is None or len(digests) == 1:
             return digests[0]

@@ -25,7 +25,7 @@ from segkit.engine.training import checkpoint, precision, samples
 from segkit.engine.training.account import Account
 from segkit.engine.training.objective import Objective, Outputs
 from segkit.engine.training.optim import Average, Freezer, make_optimizer
-from segkit.engine.training.schedule import Schedule
+from segkit.engine.training.schedule import RateSchedule
 from segkit.recipe import Recipe, from_dict, to_dict
 
 
@@ -95,7 +95,7 @@ class FoldTraining:
         usual = getattr(self.network, "aux_weights", ())
         self.objective = Objective(recipe.loss, usual, recipe.distil)
         self.outputs = Outputs(self.network, self.objective.deep)
-        self.schedule = Schedule(recipe)
+        self.schedule = RateSchedule(recipe)
         self.freezer = Freezer(self.network, recipe.train)
         self.average = Average(self.network, recipe.optim.ema) if recipe.optim.ema else None
         self.dtype = precision.choose(recipe.train.amp, self.device)
@@ -186,7 +186,7 @@ class FoldTraining:
         return (index + 1) % size == 0 or index + 1 == len(self.training)
 
     def backward(self, loss: Tensor) -> None:
-        """Gradients, scaled under fp16."""
+        """Compute the gradients, scaled under fp16."""
         self.scaler.scale(loss).backward()
 
     def clip(self) -> Tensor:
@@ -308,7 +308,7 @@ class FoldTraining:
         )
 
     def news(self) -> Iterator[events.Event]:
-        """What there is to say since the last time (how compiling went)."""
+        """Events since the last call, such as how compiling went."""
         while self.notes:
             yield events.FoldNote(*self._place, self.notes.pop(0))
 

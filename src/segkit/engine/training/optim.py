@@ -1,4 +1,4 @@
-"""The optimizer of a recipe: which parameters decay, which rest at first, averaged weights."""
+"""The optimizer of a recipe: what decays, what is frozen at first, and averaged weights."""
 
 from __future__ import annotations
 
@@ -77,13 +77,13 @@ def _is_spared(name: str, parameter: Tensor, spared: set[str]) -> bool:
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """The same rate for every group."""
+    """Set one learning rate in every parameter group."""
     for group in optimizer.param_groups:
         group["lr"] = rate
 
 
 class Freezer:
-    """Parameters under a prefix rest for the first epochs; `full` rests statistics too."""
+    """Freezes parameters under a prefix for the first epochs; `full` freezes statistics too."""
 
     def __init__(self, network: nn.Module, recipe: TrainRecipe):
         self.network, self.recipe = network, recipe
@@ -96,7 +96,7 @@ class Freezer:
             raise UsageError(f"train.freeze is '{prefix}'", f"no such part; there are: {tops}")
 
     def rests(self, epoch: int) -> bool:
-        """Whether the part rests in this epoch (from 0)."""
+        """Whether the part is frozen in this epoch (from 0)."""
         return bool(self.parameters) and epoch < self.recipe.freeze_epochs
 
     def apply(self, epoch: int) -> None:

@@ -52,14 +52,14 @@ def run_parallel(jobs: list[FoldJob], at_once: int, save_minutes: float | None) 
 
 
 def _placed(job: FoldJob, number: int) -> FoldJob:
-    """Round the GPUs, if there are several."""
+    """Assign folds to the GPUs in turn, if there are several."""
     if not job.device.startswith("cuda") or torch.cuda.device_count() < 2:
         return job
     return dataclasses.replace(job, device=f"cuda:{number % torch.cuda.device_count()}")
 
 
 def _received(events: Any) -> Iterator[Event]:
-    """What the children have said by now; an error of theirs is raised here."""
+    """Events that the child processes have sent so far; an error of theirs is raised here."""
     try:
         event = events.get(timeout=0.1)
         while True:
@@ -81,7 +81,7 @@ def _alive(process: Any) -> bool:
 
 
 def _end(processes: list[Any]) -> None:
-    """Ask the children to save and stop, and wait for them."""
+    """Ask the child processes to save and stop, and wait for them."""
     for process in processes:
         if process.is_alive():
             process.terminate()

@@ -76,7 +76,7 @@ def _cycle(epoch: float, length: int, factor: int) -> tuple[float, int]:
 
 
 @dataclass
-class Schedule:
+class RateSchedule:
     """The rate of each step; `observe` feeds the plateau rule with the validation figure."""
 
     recipe: Recipe

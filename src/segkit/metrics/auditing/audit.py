@@ -14,7 +14,7 @@ from segkit.errors import UsageError, unknown
 from segkit.metrics.auditing.claims import check_claims, read_claims
 from segkit.metrics.auditing.identities import Judged, judge
 from segkit.metrics.auditing.peers import table_findings
-from segkit.metrics.auditing.tables import Table, parse_table, read_table
+from segkit.metrics.auditing.tables import PublishedTable, parse_table, read_table
 
 TABLES = Path(__file__).parent / "published"
 
@@ -54,7 +54,7 @@ def audit_text(
     return judged_table(parse_table(text, columns, name), claims)
 
 
-def judged_table(table: Table, claims: Path | None) -> dict[str, Any]:
+def judged_table(table: PublishedTable, claims: Path | None) -> dict[str, Any]:
     """Each row by itself, the rows against each other, the claims against the table."""
     judged = [judge(row) for row in table.rows]
     findings = table_findings(judged)
@@ -82,6 +82,6 @@ def _row(one: Judged) -> dict[str, Any]:
     return row
 
 
-def published_tables() -> dict[str, Table]:
+def published_tables() -> dict[str, PublishedTable]:
     """The shipped tables by name."""
     return {name: read_table(TABLES / f"{name}.csv") for name in shipped()}

@@ -22,7 +22,7 @@ CORRELATION = 0.74  # of two different networks on ISIC 2017 (0.71 to 0.76; 0.89
 
 
 def standard_error(mean: float, pictures: int, sd: float | None = None) -> float:
-    """Of a mean score of so many pictures."""
+    """The modelled standard error of a mean score over `pictures` pictures."""
     if not 0 <= mean <= 1:
         raise UsageError(f"a mean score of {mean} is none", "between 0 and 1")
     if pictures < 2:

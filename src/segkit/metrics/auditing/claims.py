@@ -13,9 +13,9 @@ from pathlib import Path
 
 from segkit.errors import UsageError, unknown
 from segkit.metrics.auditing.tables import (
-    Cell,
+    PublishedCell,
+    PublishedTable,
     Row,
-    Table,
     grids_of,
     metric,
     number,
@@ -53,7 +53,7 @@ def read_claims(path: Path) -> list[Claim]:
     return [_claim(row, path) for row in rows]
 
 
-def _from_table(table: Table) -> list[Claim]:
+def _from_table(table: PublishedTable) -> list[Claim]:
     claims = []
     for row in table.rows:
         for name, cell in row.cells.items():
@@ -86,7 +86,7 @@ def _claim(row: dict[str, str], path: Path) -> Claim:
     )
 
 
-def check_claims(claims: Sequence[Claim], table: Table) -> list[str]:
+def check_claims(claims: Sequence[Claim], table: PublishedTable) -> list[str]:
     """The contradictions between the claims and the table, or among the claims."""
     found = []
     for claim in claims:
@@ -102,7 +102,7 @@ def _label(claim: Claim) -> str:
     return f"{claim.name}{place}, {claim.metric}"
 
 
-def _row(name: str, data: str, table: Table) -> Row | None:
+def _row(name: str, data: str, table: PublishedTable) -> Row | None:
     rows = [row for row in table.rows if _same(row.name, name)]
     exact = [row for row in rows if not data or _same(row.data, data)]
     return exact[0] if exact else None
@@ -116,12 +116,12 @@ def _key(text: str) -> str:
     return "".join(ch for ch in text.lower() if ch.isalnum())
 
 
-def _cell(claim: Claim, table: Table, name: str = "") -> Cell | None:
+def _cell(claim: Claim, table: PublishedTable, name: str = "") -> PublishedCell | None:
     row = _row(name or claim.name, claim.data, table)
     return None if row is None else row.cells.get(claim.metric)
 
 
-def _check_value(claim: Claim, table: Table) -> str | None:
+def _check_value(claim: Claim, table: PublishedTable) -> str | None:
     cell = _cell(claim, table)
     if claim.value is None:
         return None
@@ -137,7 +137,7 @@ def _check_value(claim: Claim, table: Table) -> str | None:
     return f"the text says {printed}, the table {cell.text}{hint}{source}"
 
 
-def _owner(printed: str, claim: Claim, table: Table) -> str:
+def _owner(printed: str, claim: Claim, table: PublishedTable) -> str:
     """Another row on the same dataset that has just this figure."""
     for row in table.rows:
         cell = row.cells.get(claim.metric)
@@ -146,7 +146,7 @@ def _owner(printed: str, claim: Claim, table: Table) -> str:
     return ""
 
 
-def _check_best(claim: Claim, table: Table) -> str | None:
+def _check_best(claim: Claim, table: PublishedTable) -> str | None:
     own = _cell(claim, table)
     if own is None:
         return "the table has no such figure"
@@ -158,7 +158,7 @@ def _check_best(claim: Claim, table: Table) -> str | None:
     return f"marked as best with {own.text}, but {best.name} has {best.cells[claim.metric].text}"
 
 
-def _check_better(claim: Claim, table: Table) -> str | None:
+def _check_better(claim: Claim, table: PublishedTable) -> str | None:
     own, other = _cell(claim, table), _cell(claim, table, claim.other)
     if own is None or other is None:
         return "the table has no such figure"

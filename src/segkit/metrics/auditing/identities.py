@@ -15,7 +15,7 @@ from itertools import product
 
 from segkit.metrics.auditing import spread as spreads
 from segkit.metrics.auditing.headers import IMAGE, POOLED
-from segkit.metrics.auditing.tables import Cell, Row
+from segkit.metrics.auditing.tables import PublishedCell, Row
 
 EPSILON = 1e-9
 EVEN = 0.3  # a spread over images below this share of 1 - D is smaller than networks show
@@ -95,7 +95,7 @@ def _bounds(row: Row) -> list[str]:
 
 
 def _most(
-    cell: Cell, formula: Callable[..., float], of: tuple[Cell, ...], label: str
+    cell: PublishedCell, formula: Callable[..., float], of: tuple[PublishedCell, ...], label: str
 ) -> str | None:
     high = corners(formula, of)[1]
     if cell.value - cell.half <= high + EPSILON:
@@ -104,7 +104,7 @@ def _most(
 
 
 def _least(
-    cell: Cell, formula: Callable[..., float], of: tuple[Cell, ...], label: str
+    cell: PublishedCell, formula: Callable[..., float], of: tuple[PublishedCell, ...], label: str
 ) -> str | None:
     low = corners(formula, of)[0]
     if cell.value + cell.half >= low - EPSILON:
@@ -112,18 +112,22 @@ def _least(
     return f"{cell.column} {cell.text} is below {label} = {_as_printed(cell, formula, of)}"
 
 
-def _as_printed(cell: Cell, formula: Callable[..., float], of: tuple[Cell, ...]) -> str:
+def _as_printed(
+    cell: PublishedCell, formula: Callable[..., float], of: tuple[PublishedCell, ...]
+) -> str:
     """The value of the formula on the scale of the cell."""
     decimals = 2 if cell.scale > 1 else 4
     return f"{cell.scale * formula(*(one.value for one in of)):.{decimals}f}"
 
 
-def corners(formula: Callable[..., float], cells: tuple[Cell, ...]) -> Interval:
+def corners(formula: Callable[..., float], cells: tuple[PublishedCell, ...]) -> Interval:
     """The range of a monotone formula over the rounding intervals of its figures."""
     return _corners(formula, cells, 1.0)
 
 
-def _corners(formula: Callable[..., float], cells: tuple[Cell, ...], width: float) -> Interval:
+def _corners(
+    formula: Callable[..., float], cells: tuple[PublishedCell, ...], width: float
+) -> Interval:
     ends = [(cell.value - width * cell.half, cell.value + width * cell.half) for cell in cells]
     values = [formula(*corner) for corner in product(*ends)]
     return min(values), max(values)
@@ -160,7 +164,7 @@ def _aggregation_without_iou(row: Row) -> str:
     return "undecided"
 
 
-def _between(acc: Cell, sen: Cell, spe: Cell) -> bool:
+def _between(acc: PublishedCell, sen: PublishedCell, spe: PublishedCell) -> bool:
     low = min(sen.value - sen.half, spe.value - spe.half)
     high = max(sen.value + sen.half, spe.value + spe.half)
     return low <= acc.value + acc.half and acc.value - acc.half <= high
@@ -216,7 +220,7 @@ def _prevalence(row: Row) -> Interval | None:
     return None
 
 
-def _wrong(row: Row) -> Cell | None:
+def _wrong(row: Row) -> PublishedCell | None:
     """The share of wrong pixels: MAE, or 1 - accuracy."""
     mae, acc = row.cells.get("mae"), row.cells.get("acc")
     if mae or not acc:

@@ -27,7 +27,7 @@ MACRO = re.compile(r"\\[a-zA-Z]+\*?\s?")
 
 
 @dataclass(frozen=True)
-class Lines:
+class LatexRows:
     """The rows of one table, and after how many of them the first inner rule stands."""
 
     rows: list[list[str]]
@@ -39,7 +39,7 @@ def is_latex(text: str) -> bool:
     return bool(BEGIN.search(text)) or bool(re.search(r"&[^\n]*\\\\\s*$", text, re.MULTILINE))
 
 
-def tables(text: str) -> list[Lines]:
+def tables(text: str) -> list[LatexRows]:
     """Every tabular of a text; a text of bare rows is one table."""
     plain = "\n".join(COMMENT.sub("", line) for line in text.splitlines())
     found = [_lines(body) for body in _bodies(plain)]
@@ -78,7 +78,7 @@ def _close(text: str, start: int) -> int:
     return -1
 
 
-def _lines(body: str) -> Lines:
+def _lines(body: str) -> LatexRows:
     rows: list[list[str]] = []
     head: int | None = None
     for piece in ROW.split(body):
@@ -87,7 +87,7 @@ def _lines(body: str) -> Lines:
         raw = RULE.sub(" ", piece).strip()
         if raw:
             rows.append(_cells(raw))
-    return Lines(_with_multirows(rows), head)
+    return LatexRows(_with_multirows(rows), head)
 
 
 def _cells(row: str) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from segkit.metrics.auditing.tables import Cell, Row
+from segkit.metrics.auditing.tables import PublishedCell, Row
 
 LEAST = 5  # pictures from which an interval says something of the spread
 NORMAL = 1.96
@@ -38,7 +38,7 @@ def least_dice(iou: float, spread: float) -> float:
     return weight * 2.0 * other / (1.0 + other)
 
 
-def spread_of(cell: Cell, pictures: int | None) -> float | None:
+def spread_of(cell: PublishedCell, pictures: int | None) -> float | None:
     """The standard deviation over pictures that the interval of a mean allows at most."""
     if cell.interval is None or pictures is None or pictures < LEAST:
         return None
@@ -63,7 +63,7 @@ def find(row: Row) -> list[str]:
     return [text for text in (_too_high(row, dice, iou), _too_low(row, dice, iou)) if text][:1]
 
 
-def _too_high(row: Row, dice: Cell, iou: Cell) -> str:
+def _too_high(row: Row, dice: PublishedCell, iou: PublishedCell) -> str:
     spread = spread_of(dice, row.pictures)
     if spread is None:
         return ""
@@ -76,7 +76,7 @@ def _too_high(row: Row, dice: Cell, iou: Cell) -> str:
     )
 
 
-def _too_low(row: Row, dice: Cell, iou: Cell) -> str:
+def _too_low(row: Row, dice: PublishedCell, iou: PublishedCell) -> str:
     spread = spread_of(iou, row.pictures)
     if spread is None:
         return ""
@@ -89,11 +89,11 @@ def _too_low(row: Row, dice: Cell, iou: Cell) -> str:
     )
 
 
-def _printed(value: float, like: Cell) -> str:
+def _printed(value: float, like: PublishedCell) -> str:
     return f"{like.scale * value:.{2 if like.scale > 1 else 4}f}"
 
 
-def _outside(cell: Cell) -> str:
+def _outside(cell: PublishedCell) -> str:
     """A mean lies within its interval."""
     if cell.interval is None or not all(map(math.isfinite, cell.interval)):
         return ""

@@ -18,7 +18,16 @@ from segkit.errors import SegkitError, UsageError
 from segkit.metrics.auditing.grids import NUMBER, Grid, grids_of
 from segkit.metrics.auditing.headers import ALIASES, Heading, heading, is_unchecked, metric, plain
 
-__all__ = ["ALIASES", "Cell", "Row", "Table", "grids_of", "metric", "number", "parse_table"]
+__all__ = [
+    "ALIASES",
+    "PublishedCell",
+    "PublishedTable",
+    "Row",
+    "grids_of",
+    "metric",
+    "number",
+    "parse_table",
+]
 
 NAME_HEADERS = ("method", "methods", "model", "models", "network", "name", "architecture", "run")
 DATA_HEADERS = ("data", "dataset", "set")
@@ -35,7 +44,7 @@ OTHER = re.compile(
 
 
 @dataclass(frozen=True)
-class Cell:
+class PublishedCell:
     """A figure as printed: its value as a share of 1, and half a unit of its last decimal."""
 
     value: float
@@ -52,7 +61,7 @@ class Row:
 
     name: str
     data: str
-    cells: dict[str, Cell]
+    cells: dict[str, PublishedCell]
     more: dict[str, str] = field(default_factory=dict)  # columns that are no scores
     aggregation: str = ""  # "pooled" or "per-image", where the headers say it
     pictures: int | None = None  # how many test pictures the table names
@@ -64,7 +73,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Table:
+class PublishedTable:
     """Rows with what the file says of itself (`# key: value` lines)."""
 
     rows: tuple[Row, ...]
@@ -72,7 +81,7 @@ class Table:
     notes: tuple[str, ...] = ()  # how it was read, where a reader should know
 
 
-def read_table(path: Path, columns: str | None = None) -> Table:
+def read_table(path: Path, columns: str | None = None) -> PublishedTable:
     """Read a file; `columns` names the figures of cells such as `4.98/89.56/83.61`."""
     return parse_table(read_text(path, "table"), columns, str(path))
 
@@ -87,7 +96,7 @@ def read_text(path: Path, what: str) -> str:
         raise UsageError(f"{what} {path} cannot be read", "it is not UTF-8 text") from error
 
 
-def parse_table(text: str, columns: str | None = None, name: str = "the table") -> Table:
+def parse_table(text: str, columns: str | None = None, name: str = "the table") -> PublishedTable:
     """Parse the text of a CSV table, or of all tables of a Markdown or LaTeX text."""
     grids = [grid for grid in grids_of(text) if grid.rows]
     if not grids:
@@ -106,7 +115,7 @@ def parse_table(text: str, columns: str | None = None, name: str = "the table") 
     if not any(row.cells for row in rows):
         known = ", ".join(sorted(ALIASES))
         raise SegkitError(f"{name} holds no figure that is understood", f"known: {known}")
-    return Table(tuple(rows), _about(text), tuple(dict.fromkeys(notes)))
+    return PublishedTable(tuple(rows), _about(text), tuple(dict.fromkeys(notes)))
 
 
 @dataclass(frozen=True)
@@ -250,7 +259,7 @@ def _scale_of(name: str, values: Sequence[float]) -> float:
 
 def _rows(raw: _RawRow, scales: dict[Key, float], notes: list[str]) -> list[Row]:
     """The figures of a line by their aggregation."""
-    groups: dict[str, dict[str, Cell]] = {}
+    groups: dict[str, dict[str, PublishedCell]] = {}
     for one in raw.printed:
         cell = _cell(one, scales, raw.name, notes)
         if cell is None:
@@ -264,16 +273,18 @@ def _rows(raw: _RawRow, scales: dict[Key, float], notes: list[str]) -> list[Row]
     return [Row(raw.name, raw.data, c, raw.more, how, raw.pictures) for how, c in made.items()]
 
 
-def _with_ends(cell: Cell, before: Cell | None) -> Cell:
+def _with_ends(cell: PublishedCell, before: PublishedCell | None) -> PublishedCell:
     return cell if before is None or cell.interval else replace(cell, interval=before.interval)
 
 
-def _with_end(cell: Cell, end: Cell, part: str) -> Cell:
+def _with_end(cell: PublishedCell, end: PublishedCell, part: str) -> PublishedCell:
     low, high = cell.interval or (float("nan"), float("nan"))
     return replace(cell, interval=(end.value, high) if part == "low" else (low, end.value))
 
 
-def _cell(one: _Printed, scales: dict[Key, float], name: str, notes: list[str]) -> Cell | None:
+def _cell(
+    one: _Printed, scales: dict[Key, float], name: str, notes: list[str]
+) -> PublishedCell | None:
     found = number(one.text)
     if found is None:
         return None
@@ -291,4 +302,4 @@ def _cell(one: _Printed, scales: dict[Key, float], name: str, notes: list[str]) 
     if ends:
         low, high = (float(end.replace(",", ".")) / scale for end in ends.groups())
         interval = (low, high)
-    return Cell(value / scale, half / scale, one.text, one.column, scale, interval)
+    return PublishedCell(value / scale, half / scale, one.text, one.column, scale, interval)

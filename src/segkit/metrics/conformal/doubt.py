@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from segkit.metrics.conformal.margins import upper_rank
-from segkit.metrics.conformal.shift import Scale
+from segkit.metrics.conformal.shift import SignScale
 
 PENALTIES = tuple(float(value) for value in 10.0 ** np.arange(-1, 3.5, 0.5))
 DOUBTLESS = 0.01  # added to the error, so that a perfect mask has a logarithm
@@ -34,7 +34,7 @@ def from_log_error(value: np.ndarray) -> np.ndarray:
 class Regression:
     """Ridge regression on scaled signs, no weight against its direction."""
 
-    scale: Scale
+    scale: SignScale
     weights: np.ndarray  # of the log error
     offset: float
     penalty: float
@@ -42,7 +42,7 @@ class Regression:
     @classmethod
     def fit(cls, signs: np.ndarray, dice: np.ndarray, directions: np.ndarray) -> Regression:
         """From signs (n, k), Dice (n), and +1 for each sign that raises the error, -1 otherwise."""
-        scale, goal = Scale.of(signs), log_error(dice)
+        scale, goal = SignScale.of(signs), log_error(dice)
         table = _clipped(scale(signs))
         errors = [_left_out(table, goal, directions, one) for one in PENALTIES]
         penalty = PENALTIES[int(np.argmin(errors))]
@@ -66,7 +66,7 @@ def reach(estimated: np.ndarray, dice: np.ndarray, delta: float) -> float:
 
 
 def interval(estimated: np.ndarray, reach: float) -> tuple[np.ndarray, np.ndarray]:
-    """Ends of the Dice for log errors."""
+    """The ends of the interval of the Dice, for estimated log errors."""
     return from_log_error(estimated + reach), from_log_error(estimated - reach)
 
 

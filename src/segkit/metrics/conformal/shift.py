@@ -17,14 +17,14 @@ DRAWS = 999
 
 
 @dataclass(frozen=True)
-class Scale:
+class SignScale:
     """Centre and spread of each sign, from pictures that take no part in the tests."""
 
     centre: np.ndarray
     spread: np.ndarray
 
     @classmethod
-    def of(cls, signs: np.ndarray) -> Scale:
+    def of(cls, signs: np.ndarray) -> SignScale:
         """Median and interquartile range: an odd picture does not move them."""
         low, middle, high = np.quantile(signs, [0.25, 0.5, 0.75], axis=0)
         wide = (high - low) / 1.349
