@@ -259,31 +259,6 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
         evaluate_run(tmp_path)
 
 
-@pytest.mark.slow
-def test_650_masks_take_less_than_the_goal() -> None:
-    """Under 3 s with the native kernel, 10 s without; CPU time is counted here."""
-    import time
-
-    import cv2
-
-    from segkit.metrics import cases, kernel
-
-    generator = np.random.default_rng(0)
-    field = generator.standard_normal((650, 32, 32)).astype(np.float32)
-    field = np.stack([cv2.resize(cv2.blur(one, (7, 7)), (256, 256)) for one in field])
-    probability = 1 / (1 + np.exp(-12 * field))
-    truth = (np.roll(field, 3, 1) > 0.05).astype(np.uint8)
-    engines = ["python"] if kernel.reason() else ["native", "python"]
-    for engine in engines:
-        wanted = cases.Wanted(engine=engine)  # type: ignore[arg-type]
-        begun = time.process_time()
-        for start in range(0, 650, 16):
-            part = slice(start, start + 16)
-            masks = (probability[part] > 0.5).astype(np.uint8)
-            cases.measure(masks, truth[part], probability[part], wanted=wanted)
-        assert time.process_time() - begun < (3.0 if engine == "native" else 10.0)
-
-
 @pytest.fixture
 def three_classes(tmp_path: Path) -> Run:
     """A run of three classes on a letterboxed set with pictures that are not square."""
