@@ -22,8 +22,10 @@ EXAMPLE = "example"  # a picture to try it on, of whatever suffix
 
 
 def is_name(target: Path | str) -> bool:
-    """Whether this is no file or folder here, but the name of a trained network."""
-    return not Path(target).exists() and str(target) in plugins.discover("models")
+    """Whether this is no run or file here, but the name of a trained network."""
+    here = Path(target)
+    is_run = here.is_file() or (here / "recipe.json").is_file()
+    return not is_run and str(target) in plugins.discover("models")
 
 
 def place(target: Path | str) -> Path:

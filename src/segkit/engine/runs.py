@@ -92,9 +92,13 @@ class FoldDir:
 
 @dataclass(frozen=True)
 class Run:
-    """A run folder, read on demand."""
+    """A run folder, read on demand.
+
+    `packaged`: it is a trained network of some distribution, and nothing is written into it.
+    """
 
     path: Path
+    packaged: bool = False
 
     @property
     def name(self) -> str:
@@ -220,12 +224,13 @@ def fold_dir(root: Path, index: int, seed: int = 0, several_seeds: bool = False)
 
 def open_run(path: Path | str) -> Run:
     """Read a run folder or a trained network by its name; anything else is an error."""
+    packaged = register.is_name(path)
     path = register.place(path)
     if not (path / "recipe.json").is_file():
         why = "it has no recipe.json" if path.is_dir() else "there is no such folder"
         cure = register.hint(path) or "List the runs there are: segkit runs"
         raise SegkitError(f"{path} is not a run", why, cure)
-    return Run(path)
+    return Run(path, packaged)
 
 
 def list_runs(root: Path | str) -> list[Run]:

@@ -117,6 +117,67 @@ def test_its_name_stands_where_a_run_stands(spots, packed, photo, tmp_path, caps
     assert json.loads(capsys.readouterr().out)["metrics"] == by_path.summary["metrics"]
 
 
+def content(folder):
+    """Every file with its bytes and its time, and every folder."""
+    return {
+        p: (p.read_bytes(), p.stat().st_mtime_ns) if p.is_file() else "" for p in folder.rglob("*")
+    }
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluate", "spots"],
+        ["evaluate", "spots", "--protocol", "all", "--tune", "--at", "original"],
+        ["evaluate", "spots", "--out", "OUT"],
+        ["report", "spots", "--out", "OUT"],
+        ["report", "spots"],
+        ["certify", "spots", "--alpha", "0.4", "--delta", "0.4", "--out", "OUT"],
+        ["certify", "spots", "--alpha", "0.4", "--delta", "0.4"],
+        ["export", "spots", "--to", "onnx", "--out", "OUT"],
+        ["predict", "spots", "PHOTO", "--out", "OUT"],
+        ["study", "masks", "spots"],
+        ["compare", "spots", "spots"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_is_ever_written_into_its_package(
+    spots, photo, tmp_path, monkeypatch, capsys, words
+):
+    before = content(spots.parent)
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    places = {"PHOTO": str(photo), "OUT": str(tmp_path / "out")}
+    code = command([places.get(word, word) for word in words])
+    said = capsys.readouterr().err
+    assert code in (0, 1, 2)
+    assert "internal fault" not in said
+    assert content(spots.parent) == before
+    assert not (tmp_path / "here" / "spots").exists()  # it would hide the name
+
+
+def test_scored_into_a_folder_it_is_a_run_like_any_other(spots, packed, tmp_path, capsys):
+    out = str(tmp_path / "mine")
+    assert command(["evaluate", "spots", "--out", out, "--json"]) == 0
+    made = json.loads(capsys.readouterr().out)
+    assert open_run(out).summary["metrics"] == made["metrics"]
+    assert command(["evaluate", out, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["metrics"] == made["metrics"]
+    assert command(["evaluate", "spots", "--out", out]) == 0  # again, into the same copy
+    other = segkit.create("unet", width=4, levels=2)
+    from safetensors.torch import save_file
+
+    save_file(other.state_dict(), tmp_path / "mine" / "fold0" / "best.safetensors")
+    assert command(["evaluate", "spots", "--out", out]) == 2
+    assert "another run lies there" in capsys.readouterr().err
+
+
+def test_a_folder_of_the_same_name_does_not_hide_it(spots, photo, tmp_path, monkeypatch):
+    (tmp_path / "here" / "spots").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    assert command(["predict", "spots", str(photo), "--out", "out"]) == 0
+
+
 def test_a_training_starts_from_it_and_repeats_its_recipe(spots, packed, tmp_path):
     recipe = short_runs.recipe(
         data={"folds": None, "split": "7:3"}, train={"init": "spots", "epochs": 1}

@@ -59,7 +59,8 @@ def command(
 def _page(folders: list[Path], out: Path | None, cost: bool, words: Words) -> None:
     from segkit.report.page import write_report
 
-    target = out or (folders[0] if len(folders) == 1 else Path("report.html"))
+    own = len(folders) == 1 and folders[0].is_dir()  # not the name of a trained network
+    target = out or (folders[0] if own else Path("report.html"))
     with _console.progress("report", None):
         file = write_report(folders, target, cost=cost, words=words)
     _console.say(f"{file}")

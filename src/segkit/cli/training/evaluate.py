@@ -16,7 +16,7 @@ from segkit.metrics.table import shown, unit
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="A run folder.")],
+    run: Annotated[Path, typer.Argument(help="A run folder, or the name of a trained network.")],
     data: Annotated[
         str | None, typer.Option(help="Another dataset (zero-shot), or several: a,b,c.")
     ] = None,
@@ -64,18 +64,28 @@ def command(
     words: Annotated[
         str, typer.Option(help="plain, or claim: the words of CLAIM 2024 for a paper.")
     ] = "plain",
+    out: Annotated[
+        Path | None,
+        typer.Option(help="A folder for a copy of the run with its scores (default: the run)."),
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Figures as one JSON document.")] = False,
 ) -> int:
     """Score a run: every metric with its interval; `cases.csv` and `summary.json` go into the run.
 
     Example: segkit evaluate runs/unet-demo --protocol all
+
+    A trained network is left as it is: with --out, a copy of it gets the scores and is then a run
+    like any other.
     """
     from segkit.engine.evaluating.evaluate import evaluate_run
+    from segkit.engine.evaluating.owned import own_copy
     from segkit.engine.runs import open_run
     from segkit.report.wording import check as check_words
 
     check_words(words)
     opened = open_run(run)
+    if out is not None:
+        opened = own_copy(opened, out)
     more: dict[str, Any] = {
         "split": split or "test",
         "at": at,

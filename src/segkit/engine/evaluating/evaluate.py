@@ -25,6 +25,11 @@ from segkit.metrics.statistics import permutation_test
 if TYPE_CHECKING:
     from segkit.engine.predicting.segmenter import Segmenter
 
+NOT_KEPT = (
+    "nothing was written: the network belongs to its package; --out FOLDER keeps a copy of it "
+    "with cases.csv and summary.json"
+)
+
 
 def evaluate_run(
     run: Run | Path | str,
@@ -38,7 +43,7 @@ def evaluate_run(
     progress: Any = None,
     **more: Any,
 ) -> dict[str, Any]:
-    """Score a run; the settings are those of `Settings`, the result is the JSON document."""
+    """Score a run; `settings` as in `EvaluationSettings`; the result is the JSON document."""
     opened = run if isinstance(run, Run) else open_run(run)
     settings = EvaluationSettings(
         data, split, at, tta or "none", protocol=protocol, device=device, **more
@@ -52,7 +57,9 @@ def evaluate_run(
     if settings.tune:
         made["tuned"] = _tuned(evaluation)
     made["notes"] = evaluation.notes
-    if settings.save:
+    if opened.packaged:
+        made["notes"].append(NOT_KEPT)
+    elif settings.save:
         _save(evaluation, columns, made)
     return made
 
