@@ -48,9 +48,23 @@ def children(pid):
 
 
 def alive(pid):
+    """Whether any thread runs: the first of a killed process may be gone before the others."""
+    threads = Path(f"/proc/{pid}/task").glob("[0-9]*/stat")
+    return any(not is_over(thread) for thread in threads)
+
+
+def is_over(thread):
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        return thread.read_text().rsplit(")", 1)[1].split()[0] in "ZX"
     except OSError:
+        return True
+
+
+def is_free(folder):
+    try:
+        with sole_writer([folder]):
+            return True
+    except SegkitError:
         return False
 
 
@@ -100,6 +114,18 @@ def test_without_the_kernels_locks_the_file_decides(tmp_path, monkeypatch):
         pass
 
 
+def test_a_process_of_somebody_else_is_alive(tmp_path, monkeypatch):
+    def kill(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(os, "kill", kill)
+    monkeypatch.setattr(ownership, "fcntl", None)
+    facts = {"host": ownership.platform.node(), "pid": 1, "started": "2026-01-01"}
+    (tmp_path / ".lock").write_text(json.dumps(facts))
+    with pytest.raises(SegkitError, match="trained already"), sole_writer([tmp_path]):
+        pytest.fail("two writers")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 @pytest.mark.parametrize(
     "words",
@@ -125,5 +151,4 @@ def test_the_second_is_refused_and_a_killed_launcher_leaves_nobody(home, tmp_pat
         first.send_signal(signal.SIGKILL)
         first.wait(10)
     assert until(lambda: not any(alive(pid) for pid in below), 5.0), "orphans train on"
-    with sole_writer([out / "fold0"]):
-        pass
+    assert until(lambda: is_free(out / "fold0"), 15.0), "somebody holds the folder still"

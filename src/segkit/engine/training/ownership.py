@@ -19,6 +19,7 @@ from typing import IO, Any
 from segkit.data.locks import TAKEN
 from segkit.data.mounts import mount_of
 from segkit.errors import SegkitError
+from segkit.paths import process_lives
 
 try:
     import fcntl
@@ -106,13 +107,8 @@ def _read(handle: IO[str]) -> dict[str, Any]:
 
 
 def _alive_here(facts: dict[str, Any]) -> bool:
-    if facts.get("host") != platform.node() or not isinstance(facts.get("pid"), int):
-        return False
-    try:
-        os.kill(facts["pid"], 0)
-    except (ProcessLookupError, OSError):
-        return False
-    return True
+    here = facts.get("host") == platform.node() and isinstance(facts.get("pid"), int)
+    return here and process_lives(facts["pid"])
 
 
 def _taken(handle: IO[str], path: Path) -> SegkitError:
