@@ -1,8 +1,11 @@
 """Small files that would take gigabytes are refused before they are decoded."""
 
 import io
+import resource
+import struct
 import tracemalloc
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -107,3 +110,40 @@ def test_strips_change_no_pixel():
     pixels = np.random.default_rng(1).integers(0, 256, (600, 40, 4), dtype=np.uint8)
     whole = np.round(pixels[..., :3] * (pixels[..., 3:] / 255.0)).astype(np.uint8)
     np.testing.assert_array_equal(images.to_rgb(pixels), whole)
+
+
+def test_what_pillow_refuses_is_not_handed_to_opencv_but_for_the_kinds_that_only_it_reads():
+    """A small PNG announces a chunk of two gigabytes: OpenCV set them aside before it looked."""
+    whole = encoded("LA", (50, 59))
+    png = whole[:24] + bytes([8, 4, 0, 0, 0]) + bytes(4) + struct.pack(">I", 1 << 31) + whole[37:]
+    with pytest.raises(Image.UnidentifiedImageError):
+        Image.open(io.BytesIO(png))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(SegkitError, match="not a picture, or a damaged one"):
+        images.image_from(png)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # kB
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_the_directory_of_a_deep_tiff_is_held_against_the_bound(order):
+    entries = [(256, 4, 30000), (257, 4, 30000), (258, 3, 16), (262, 3, 2), (277, 3, 3)]
+    data = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}IH", 8, len(entries))
+    for tag, kind, value in entries:
+        field = struct.pack(f"{order}HH" if kind == 3 else f"{order}I", *([value, 0][: 5 - kind]))
+        data += struct.pack(f"{order}HHI", tag, kind, 1) + field
+    with pytest.raises(SegkitError, match="memory"):
+        images.image_from(data + bytes(4))
+    with pytest.raises(SegkitError, match="damaged directory"):
+        images.image_from(data[:30])
+
+
+def test_a_tiff_of_three_float_channels_is_read():
+    pixels = np.random.default_rng(0).random((5, 7, 3), dtype=np.float32)
+    data = cv2.imencode(".tif", pixels[..., ::-1])[1].tobytes()
+    with pytest.raises(Image.UnidentifiedImageError):
+        Image.open(io.BytesIO(data))
+    assert np.array_equal(images.pixels_from(data, "x"), (pixels * 255).astype(np.uint8))
+
+
+def test_what_this_process_holds_is_at_most_what_it_has_held():
+    assert 10 << 20 < memory.held() <= memory.highest() < 1 << 40

@@ -98,3 +98,15 @@ def test_names_say_something():
     dull = {"utils", "helpers", "common", "misc"}
     found = [p for p in [*files(SOURCE), *files(PLUGINS)] if p.stem in dull]
     assert not found
+
+
+POSIX_ONLY = {"resource", "fcntl", "pwd", "grp", "termios", "syslog"}
+
+
+def test_what_windows_lacks_is_imported_where_it_is_used_or_tried():
+    for path in [*files(SOURCE), *files(PLUGINS)]:
+        body = ast.parse(path.read_text(encoding="utf-8")).body
+        names = [
+            alias.name for node in body if isinstance(node, ast.Import) for alias in node.names
+        ]
+        assert not set(names) & POSIX_ONLY, path

@@ -35,6 +35,10 @@ OTHER_MODE, WIDE = 24, 32
 CODECS = {"JPEG2000": 40, "AVIF": 16, "WEBP": 12, "TIFF": 8, "GIF": 8}  # what a codec holds itself
 COEFFICIENTS = 6  # of a progressive JPEG, at full size however it is decoded
 FLOATS = 40  # of a format that OpenCV reads: floats, and the copies on the way
+TIFF = (b"II*\0", b"MM\0*")
+# kinds that OpenCV reads and Pillow does not, or not all of: Radiance, PAM, PNM, PFM, deep TIFF
+FOREIGN = (b"#?RADIANCE", b"#?RGBE", b"P7", *(b"P%c" % c for c in b"123456fF"), *TIFF)
+SIDE_TAGS, SHORT = (256, 257, 277), 3  # width, height, samples; 16-bit numbers
 
 
 @dataclass(frozen=True)
@@ -76,14 +80,42 @@ def of_file(path: Path) -> Announced | None:
 
 
 def check_foreign(data: bytes) -> None:
-    """Hold the head of a format that only OpenCV reads (Radiance, PAM) against the bound."""
-    head = data[:65536]
-    radiance = re.search(rb"[-+]Y (\d{1,9}) [-+]X (\d{1,9})", head)
-    sides = [int(radiance[1]), int(radiance[2])] if radiance else []
-    if head.startswith(b"P7"):
-        found = (re.search(key + rb"\s+(\d{1,9})", head) for key in (b"WIDTH", b"HEIGHT", b"DEPTH"))
-        sides = [int(one[1]) for one in found if one]
+    """Hold a picture of a kind that only OpenCV reads against the bound, or refuse another kind.
+
+    What Pillow knows and yet refuses is damaged: OpenCV would take a broken header at its word.
+    """
+    if data and not data.startswith(FOREIGN):
+        raise ValueError("not a picture, or a damaged one")
+    sides = _tiff_sides(data) if data.startswith(TIFF) else _text_sides(data[:65536])
     pixels = 1
     for side in sides:
         pixels *= side
     memory.check(pixels * FLOATS, "it")
+
+
+def _text_sides(head: bytes) -> list[int]:
+    """Sides (and channels) that the head of a Radiance, PAM, PNM or PFM file names."""
+    if head.startswith(b"#?"):
+        found = re.search(rb"[-+]Y (\d{1,9}) [-+]X (\d{1,9})", head)
+        return [int(found[1]), int(found[2])] if found else []
+    if head.startswith(b"P7"):
+        keys = (re.search(key + rb"\s+(\d{1,9})", head) for key in (b"WIDTH", b"HEIGHT", b"DEPTH"))
+        return [int(one[1]) for one in keys if one]
+    return [int(number) for number in re.findall(rb"(?:\s|^)(\d{1,9})(?=\s)", head[2:64])[:2]]
+
+
+def _tiff_sides(data: bytes) -> list[int]:
+    """Width, height and samples of a pixel in the first directory of a TIFF file."""
+    order = "<" if data.startswith(b"II") else ">"
+    try:
+        (place,) = struct.unpack_from(f"{order}I", data, 4)
+        (many,) = struct.unpack_from(f"{order}H", data, place)
+        sides: list[int] = []
+        for number in range(many):
+            tag, kind = struct.unpack_from(f"{order}HH", data, place + 2 + 12 * number)
+            if tag in SIDE_TAGS:
+                form = "H" if kind == SHORT else "I"
+                sides += struct.unpack_from(f"{order}{form}", data, place + 10 + 12 * number)
+        return sides
+    except struct.error as error:
+        raise ValueError("a TIFF file with a damaged directory") from error

@@ -139,7 +139,7 @@ def _decode(
                 turn = int(picture.getexif().get(0x0112, 1) or 1)
             return from_pillow(picture, at_least), stored, turn
     except Image.UnidentifiedImageError:
-        pixels = _from_opencv(data, name)
+        pixels = _from_opencv(data, name)  # deep TIFF, Radiance, PAM
         return pixels, (pixels.shape[0], pixels.shape[1]), 1
     except DAMAGED as error:
         reason = str(error).split("\n")[0] or type(error).__name__

@@ -9,6 +9,7 @@ import typer
 
 from segkit.cli import _console, _launching
 from segkit.errors import SegkitError, UsageError
+from segkit.words import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -210,7 +211,7 @@ def _tell(model: Path, done: list[PictureDone], job: PredictJob, json: bool) -> 
     rows = [row for one in done for row in one.rows]
     skipped = [one for one in done if one.error]
     for one in skipped:
-        _console.warn(f"{one.picture.path} skipped: {one.error}")
+        _console.warn(f"{one_line(str(one.picture.path))} skipped: {one.error}")
     if json:
         _console.emit_json(
             {

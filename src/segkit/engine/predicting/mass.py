@@ -13,7 +13,6 @@ import json
 import logging
 import os
 import platform
-import resource
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from segkit import paths
+from segkit.data import memory
 from segkit.data.locks import locked
 from segkit.engine.predicting import collecting, outputs
 from segkit.engine.predicting.folder import Picture, PictureDone, PredictJob, predict_each
@@ -163,7 +163,7 @@ class PartPredictor:
             "seconds": round(seconds, 3),
             "host": platform.node(),
             "pid": os.getpid(),
-            "memory_mb": round(_memory_mb(), 1),
+            "memory_mb": round(memory.held() / 2**20, 1),
         }
 
     def _write_rows(self, part: ListingPart, done: Sequence[PictureDone]) -> None:
@@ -189,15 +189,6 @@ def _under(done: PictureDone, address: str) -> PictureDone:
     """The result under the address that the picture has for everybody."""
     rows = tuple({**row, "file": address} for row in done.rows)
     return PictureDone(done.picture, rows, done.error)
-
-
-def _memory_mb() -> float:
-    """What this process holds now (elsewhere than on Linux: the most that it has held)."""
-    try:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-    except OSError:
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return pages * resource.getpagesize() / 2**20
 
 
 def _csv(rows: Sequence[Mapping[str, Any]]) -> bytes:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import resource
-import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from segkit.data import memory
 
 HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -75,5 +75,4 @@ def memory_mb(device: torch.device) -> float:
     """Peak memory: of the device, or of this process on a CPU."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device) / 2**20
-    unit = 2**20 if sys.platform == "darwin" else 2**10
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit
+    return memory.highest() / 2**20
