@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import onnx
+from onnx.inliner import inline_local_functions
 
 from segkit.engine.exporting.export import ExportOptions
 from segkit.engine.exporting.parity import Runner
@@ -32,7 +33,7 @@ class OpenVinoFormat:
         graph = path.with_suffix(".onnx.tmp")
         model = convert(subject)
         add_metadata(model, subject)
-        onnx.save(model, graph)
+        onnx.save(inline_local_functions(model), graph)  # OpenVINO is not asked to know functions
         converted = openvino.convert_model(graph)
         graph.unlink()
         converted.set_rt_info(json.dumps(subject.card, ensure_ascii=False), "segkit")

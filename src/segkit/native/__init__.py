@@ -105,6 +105,12 @@ def function(name: str) -> Any:
     return getattr(found, f"{name}_{lanes()}")
 
 
+def onnx_operators() -> str:
+    """The file to register with an ONNX Runtime session, where it holds our operators; else ""."""
+    found = library()
+    return str(found._name) if found is not None and hasattr(found, "RegisterCustomOps") else ""
+
+
 def describe_library() -> str:
     """The compiled kernels that run on this machine, in words."""
     return f"C kernels, {NAMES[lanes()]}" if library() is not None else reason()

@@ -2,17 +2,11 @@
  *
  * Each sum runs in one fixed order whoever computes it, which a BLAS library does not promise. */
 #include "chunk.h"
+#include "problems.h"
 
 #define ROWS 4  /* rows of a register tile */
 #define WIDE 2  /* its vectors */
 #define BLOCK 64 /* rows of a task, and rows summed in float before they go to double */
-
-/* out (rows, cols) = a (rows, inner) w (inner, padded), plus what is there if `add`. */
-struct product {
-    const float *a, *w;
-    float *out;
-    int64_t rows, inner, cols, padded, add; /* padded: a multiple of 32 floats */
-};
 
 INLINE void product_tile(const struct product *p, const float *const *a, const float *w, float *to,
                          int64_t stride)
@@ -113,13 +107,6 @@ EXPORT int NAME(segkit_outer)(const struct outer *p, int64_t *counter)
     free(tile);
     return 0;
 }
-
-/* out (size): the sum of parts (count, size), added in their order. */
-struct adding {
-    const float *parts;
-    float *out;
-    int64_t count, size, share; /* share: floats of one task */
-};
 
 EXPORT int NAME(segkit_add)(const struct adding *p, int64_t *counter)
 {

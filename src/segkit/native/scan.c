@@ -3,16 +3,7 @@
  * A task is (sample, group, block of channels). How many blocks there are depends on the problem only, so
  * results do not depend on the number of threads. dB and dC of the blocks are summed by the caller. */
 #include "chunk.h"
-
-struct scan {
-    const float *u, *delta, *A, *B, *C, *D, *bias; /* (b,d,l) (b,d,l) (d,n) (b,g,n,l) twice (d) (d) */
-    float *y, *carry;                              /* (b,d,l), (b,d,chunks,n) */
-    const float *dy;                               /* (b,d,l) */
-    float *d_u, *d_delta, *d_B, *d_C;              /* as u, delta; (blocks,b,g,n,l) twice */
-    double *d_A, *d_D, *d_bias;                    /* (b,d,n) (b,d) (b,d), zeroed by the caller */
-    int64_t batch, channels, length, state, groups, blocks, width; /* width: channels of a block */
-    int64_t soft, reverse;
-};
+#include "problems.h"
 
 struct task {
     int64_t sample, group, block, first, count; /* channels first .. first + count - 1 */
@@ -154,8 +145,9 @@ static void forward_task(const struct scan *p, const struct task *task, float *r
             const float *const next[] = {p->u, p->delta, p->y};
             fetch(next, 3, at + p->length);
             read_channel(p, at, channel, valid, &rows);
-            memcpy(p->carry + (row * chunks + chunk) * p->state, state + d * padded,
-                   (size_t)p->state * sizeof(float));
+            if (p->carry)
+                memcpy(p->carry + (row * chunks + chunk) * p->state, state + d * padded,
+                       (size_t)p->state * sizeof(float));
             forward_channel(steps, padded, rows.dt, rows.x, B, C, A2 + d * padded, state + d * padded,
                             rows.y);
             for (int t = 0; t < valid; t++)

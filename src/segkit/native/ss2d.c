@@ -4,16 +4,7 @@
  * index map stands for permutes and flips. A task is (sample, pair, block of channels): pair 0 reads rows, pair
  * 1 columns, each forwards and then backwards into its own plane. The caller adds the planes. */
 #include "chunk.h"
-
-struct ss2d {
-    const float *x, *proj;              /* (b,l,d), (b,l,4,r+2n) with the order r, n (B), n (C) */
-    const float *w_dt, *bias, *A, *D;   /* (4,d,r) (4,d) (4d,n) (4d) */
-    float *planes, *carry;              /* (2,b,l,d): y or d_x; (2,b,2d,chunks,n) */
-    const float *dy;                    /* (b,l,d) */
-    float *d_proj;                      /* (blocks,b,l,4,r+2n) */
-    double *d_w_dt, *d_bias, *d_A, *d_D; /* (b,4,d,r) (b,4,d) (b,4d,n) (b,4d), zeroed by the caller */
-    int64_t batch, height, width, channels, state, rank, blocks, block_width;
-};
+#include "problems.h"
 
 /* A task, and the direction that it is working on. */
 struct job {
@@ -176,7 +167,8 @@ static void forward_chunk(const struct job *j, int64_t chunk, struct tiles *s)
         float skip = p->D[j->direction * p->channels + j->first + d];
         float *y = s->y + d * CHUNK, *state = s->state + d * j->padded;
         sizes_of(j, d, s);
-        memcpy(kept(j, d, chunk), state, (size_t)p->state * sizeof(float));
+        if (p->carry)
+            memcpy(kept(j, d, chunk), state, (size_t)p->state * sizeof(float));
         forward_channel(j->steps, j->padded, s->dt, s->x, s->B, s->C, s->A2 + d * j->padded, state, y);
         for (int t = 0; t < j->steps; t += LANES)
             store(y + t, load(y + t) + load(s->u + d * CHUNK + t) * skip);

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from segkit import native
 from segkit.data.normalise import normalise
 from segkit.engine.predicting import tta as augmentation
 from segkit.engine.predicting.masks import masks_from
@@ -95,13 +97,28 @@ def _open(path: Path, threads: int | None) -> Any:
         import onnxruntime
     except ImportError as error:
         raise MissingExtra("onnxruntime", "export", f"running {path.name}") from error
+    providers = _providers(onnxruntime)
+    try:
+        options = session_options(threads, operators=providers == ["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(path), options, providers=providers)
+    except (*_faults(), RuntimeError, ValueError) as error:
+        raise SegkitError(f"{path} cannot be run", str(error).splitlines()[0]) from error
+
+
+def session_options(threads: int | None = None, operators: bool = True) -> Any:
+    """How segkit opens a file: quietly, and with the C kernels for its scans where they are here.
+
+    Without them ONNX Runtime follows the scans' definitions in the file: the same answers, later.
+    """
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = threads or 0
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=_providers(onnxruntime))
-    except (*_faults(), RuntimeError, ValueError) as error:
-        raise SegkitError(f"{path} cannot be run", str(error).splitlines()[0]) from error
+    if operators and native.onnx_operators():
+        with contextlib.suppress(*_faults()):  # a runtime older than 1.17
+            options.register_custom_ops_library(native.onnx_operators())
+    return options
 
 
 def _faults() -> tuple[Any, ...]:
