@@ -1,7 +1,8 @@
 """Hostile inputs for a while: `python tests/campaigns/run.py --minutes 20`.
 
 Every attack follows from its seed. A fault is printed and saved below `build/campaign`;
-`--replay FILE` runs it again. `--docs FILE` puts the table into a page.
+`--replay FILE` runs it again. `--tally FILE` keeps what was tried, so that a campaign which was
+stopped goes on with the next seeds. `--docs FILE` puts the table into a page.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import shutil
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import date
 from pathlib import Path
 
@@ -41,6 +42,27 @@ class Score:
     peak: int = 0
 
 
+class Tally:
+    """What a campaign has tried so far; with a file, what its former sittings tried too."""
+
+    def __init__(self, file: Path | None = None):
+        self.file, self.minutes = file, 0.0
+        self.scores: dict[str, Score] = {}
+        if file is not None and file.exists():
+            kept = json.loads(file.read_text(encoding="utf-8"))
+            self.minutes = kept["minutes"]
+            self.scores = {title: Score(**score) for title, score in kept["scores"].items()}
+
+    def keep(self, minutes: float) -> None:
+        """Write it whole: a campaign may be killed too."""
+        if self.file is None:
+            return
+        scores = {title: asdict(score) for title, score in self.scores.items()}
+        aside = self.file.with_suffix(".new")
+        aside.write_text(json.dumps({"minutes": self.minutes + minutes, "scores": scores}))
+        aside.replace(self.file)
+
+
 def world(folder: Path) -> Path:
     """Two scored runs, some pictures and pairs, which all kinds share."""
     import numpy as np
@@ -60,15 +82,24 @@ def world(folder: Path) -> Path:
 
 
 def campaign(
-    folder: Path, minutes: float, seed: int, kinds: tuple[type, ...] = KINDS, share: float = 1
+    folder: Path,
+    minutes: float,
+    seed: int,
+    kinds: tuple[type, ...] = KINDS,
+    share: float = 1,
+    tally: Tally | None = None,
 ) -> dict[str, Score]:
     """The kinds in turn, the one that is furthest behind first, until time or quotas are over."""
     hostile.preload()
     runs = world(folder)
     made = [kind(runs) for kind in kinds]
-    scores = {one.title: Score() for one in made}
-    end = time.monotonic() + 60 * minutes
-    while time.monotonic() < end:
+    tally = tally or Tally()
+    scores = tally.scores
+    for one in made:
+        scores.setdefault(one.title, Score())
+    begun = time.monotonic()
+    while (spent := time.monotonic() - begun) < 60 * minutes:
+        tally.keep(spent / 60)
         one = min(made, key=lambda kind: scores[kind.title].seeds / (kind.quota * share))
         score = scores[one.title]
         if score.seeds >= one.quota * share:
@@ -80,6 +111,7 @@ def campaign(
         score.seeds += 1
         score.count += tried.count
         score.peak = max(score.peak, tried.peak)
+    tally.keep((time.monotonic() - begun) / 60)
     return scores
 
 
@@ -127,6 +159,7 @@ def main() -> int:
     parser.add_argument("--only", help="names of kinds, with commas")
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--docs", type=Path)
+    parser.add_argument("--tally", type=Path, help="goes on where an earlier campaign stopped")
     chosen = parser.parse_args()
     kinds = tuple(k for k in KINDS if not chosen.only or k.__name__ in chosen.only.split(","))
     seed, share = chosen.seed, 1.0
@@ -135,10 +168,11 @@ def main() -> int:
         kinds = tuple(kind for kind in KINDS if kind.__name__ == saved["kind"])
         seed, share = saved["seed"], 1 / kinds[0].quota
     begun = time.monotonic()
+    tally = Tally(chosen.tally)
     with tempfile.TemporaryDirectory() as folder:
-        scores = campaign(Path(folder), chosen.minutes, seed, kinds, share)
+        scores = campaign(Path(folder), chosen.minutes, seed, kinds, share, tally)
     lists = {kind.title: kind.lists for kind in KINDS}
-    text = table(scores, lists, (time.monotonic() - begun) / 60, seed)
+    text = table(scores, lists, tally.minutes + (time.monotonic() - begun) / 60, seed)
     print(text)
     if chosen.docs:
         into_page(chosen.docs, text)

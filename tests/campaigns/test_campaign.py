@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -60,3 +61,28 @@ def test_the_table_goes_into_the_page(tmp_path):
     page.write_text(f"before\n{run.MARK}\nold\n{run.MARK}\nafter\n")
     run.into_page(page, "new")
     assert page.read_text() == f"before\n{run.MARK}\nnew\n{run.MARK}\nafter\n"
+
+
+class Quick:
+    title, quota, lists = "quick ones", 4, "things"
+    seen: ClassVar[list[int]] = []
+
+    def __init__(self, runs):
+        pass
+
+    def attack(self, seed, work):
+        self.seen.append(seed)
+        return hostile.Tried(2, ["odd"] if seed == 1 else [], 100)
+
+
+def test_a_stopped_campaign_goes_on_with_the_next_seeds(tmp_path, monkeypatch):
+    monkeypatch.setenv("SEGKIT_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(run, "world", lambda folder: folder)
+    monkeypatch.setattr(Quick, "seen", [])
+    file = tmp_path / "tally.json"
+    run.campaign(tmp_path / "a", 1, 0, (Quick,), 0.5, run.Tally(file))
+    run.campaign(tmp_path / "b", 1, 0, (Quick,), 1, run.Tally(file))
+    assert Quick.seen == [0, 1, 2, 3]
+    (score,) = run.Tally(file).scores.values()
+    assert (score.seeds, score.count, score.peak) == (4, 8, 100)
+    assert [tuple(one) for one in score.faults] == [(1, "odd")]
