@@ -11,7 +11,7 @@ CONSTRAINTS ?= constraints.txt# empty: the newest releases that fit
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test test-slow campaign lint format bench docs wheel wheels sdist clean
+.PHONY: demo test test-slow campaign sanitize fuzz lint format bench docs wheel wheels sdist clean
 
 demo: $(STAMP)            ## prepare, train, evaluate and report on the built-in pictures
 	$(BIN)/segkit demo
@@ -25,6 +25,12 @@ test-slow: $(STAMP)       ## the longer ones, which CI runs as far as they fit
 MINUTES ?= 5
 campaign: $(STAMP)        ## hostile inputs for a while: make campaign MINUTES=20
 	OMP_NUM_THREADS=1 $(BIN)/python tests/campaigns/run.py --minutes $(MINUTES)
+
+sanitize: $(STAMP)        ## the C kernels' whole suites under ASan and UBSan
+	$(BIN)/python tests/native/sanitize.py suites
+
+fuzz: $(STAMP)            ## drawn arguments for the C kernels under both: make fuzz MINUTES=10
+	$(BIN)/python tests/native/sanitize.py fuzz --minutes $(MINUTES)
 
 lint: $(STAMP)            ## ruff and mypy
 	$(BIN)/ruff check .

@@ -2,49 +2,62 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from segkit.native import building as build
+from segkit.native import building
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import sanitize
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(build.compiler() is None, reason="no C compiler"),
+    pytest.mark.skipif(building.compiler() is None, reason="no C compiler"),
     pytest.mark.skipif(sys.platform != "linux", reason="LD_PRELOAD of libasan is for Linux"),
 ]
 
 
-def runtime() -> str:
-    """The compiler's AddressSanitizer library."""
-    command = [*(build.compiler() or []), "-print-file-name=libasan.so"]
-    found = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    if not Path(found).is_absolute():
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    if not sanitize.runtime():
         pytest.skip("the compiler has no libasan")
-    return found
+    return sanitize.built(tmp_path_factory.mktemp("sanitized"))
 
 
-def run_sanitized(library: Path) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "LD_PRELOAD": runtime(),
-        "ASAN_OPTIONS": "detect_leaks=0",
-        "OPENBLAS_NUM_THREADS": "1",
-    }
-    script = Path(__file__).with_name("sanitized.py")
+def run(library: Path, *words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(script), str(library)],
-        env=environment, capture_output=True, text=True, timeout=300, check=False,
+        [sys.executable, *words],
+        env=sanitize.environment(library), capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
 
 
-def test_no_sanitizer_complains(tmp_path):
-    flags = ("-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g", "-O1")
-    library = build.build(tmp_path / "sanitized.so", flags)
-    result = run_sanitized(library)
+def script(name: str) -> str:
+    return str(sanitize.HERE / name)
+
+
+def test_no_sanitizer_complains(library):
+    result = run(library, script("sanitized.py"), str(library))
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.startswith("clean")
     assert "runtime error" not in result.stderr
+
+
+def test_drawn_arguments_find_nothing(library):
+    result = run(library, script("fuzz.py"), "0.05", "1")
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert "nothing found" in result.stdout
+
+
+def test_a_read_beside_an_array_is_seen(library):
+    """The sanitizer is at work: the surface kernel is told of more pairs than there are."""
+    words = (
+        "import numpy as np; from segkit.metrics import kernel; f = kernel._function(); "
+        "m = np.ones((1, 64, 64), bool); out = np.empty((9, 9)); "
+        "f(m.ctypes.data, m.ctypes.data, 9, 64, 64, 1.0, out.ctypes.data)"
+    )
+    result = run(library, "-c", words)
+    assert "AddressSanitizer" in result.stderr

@@ -53,7 +53,13 @@ def _load() -> tuple[ctypes.CDLL | None, str]:
 
 
 def _find() -> Path | str:
-    """The library's file, compiled now if SEGKIT_COMPILE asks for it; else why there is none."""
+    """The library's file, compiled now if SEGKIT_COMPILE asks for it; else why there is none.
+
+    SEGKIT_LIBRARY names another file: the same kernels built with sanitizers, for example.
+    """
+    named = os.environ.get("SEGKIT_LIBRARY")
+    if named:
+        return Path(named) if Path(named).is_file() else f"SEGKIT_LIBRARY: {named} is not here"
     installed = FOLDER / library_name()
     if installed.is_file():
         return installed
