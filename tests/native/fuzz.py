@@ -7,6 +7,7 @@ sanitizers see to (sanitize.py).
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -36,10 +37,12 @@ def drawn(shape: tuple[int, ...], number: int, scale: float, strided: bool) -> t
     return values
 
 
-@given(
+SCAN_ARGUMENTS = (
     st.integers(0, 3), st.integers(1, 9), SIDES, st.integers(1, 20), st.sampled_from([1, 2, 3]),
     SCALES, st.booleans(), st.booleans(), st.booleans(), st.integers(0, 2**31),
 )  # fmt: skip
+
+
 def scan(batch, channels, length, state, groups, scale, strided, softplus, reverse, number):
     """Value and gradients of a scan."""
     channels *= groups
@@ -62,10 +65,12 @@ def scan(batch, channels, length, state, groups, scale, strided, softplus, rever
     assert all(leaf.grad is not None for leaf in leaves)
 
 
-@given(
+SS2D_ARGUMENTS = (
     st.integers(0, 2), SIDES, st.integers(0, 9), st.integers(1, 40), st.integers(1, 17),
     st.integers(1, 4), SCALES, st.booleans(), st.integers(0, 2**31),
 )  # fmt: skip
+
+
 def ss2d(batch, height, width, channels, state, rank, scale, strided, number):
     """Value and gradients of the four directions; as torch's form has them where tame."""
     leaves = [
@@ -95,10 +100,12 @@ def ss2d(batch, height, width, channels, state, rank, scale, strided, number):
             assert (one - other).abs().max() <= 1e-3 * other.abs().max().clamp(min=1)
 
 
-@given(
+SURFACE_ARGUMENTS = (
     st.integers(0, 3), st.integers(1, 70), st.integers(1, 70), st.floats(0, 1), st.floats(0, 1),
     st.sampled_from([0.0, 1.0, 2.0, 1e30]), st.integers(0, 2**31),
 )  # fmt: skip
+
+
 def surface(pairs, high, wide, share, other, tolerance, number):
     """Counts and distances of pairs of masks; to the bit as they are worked out in Python."""
     generator = np.random.default_rng(number)
@@ -114,15 +121,27 @@ def surface(pairs, high, wide, share, other, tolerance, number):
             ]
 
 
-def for_a_while(tests: tuple[Callable, ...], minutes: float, first: int) -> int:
+def _with_lanes(width: int) -> None:
+    """The kernels in the variant of this vector width."""
+    os.environ["SEGKIT_LANES"] = str(width)
+    native.lanes.cache_clear()
+    native.function.cache_clear()
+
+
+TESTS = ((scan, SCAN_ARGUMENTS), (ss2d, SS2D_ARGUMENTS), (surface, SURFACE_ARGUMENTS))
+
+
+def for_a_while(tests: tuple[tuple[Callable, tuple], ...], minutes: float, first: int) -> int:
     """The tests in turn, each time with new examples; how many there were."""
     end, turn = time.monotonic() + 60 * minutes, 0
     how = settings(
         max_examples=AT_ONCE, deadline=None, database=None, suppress_health_check=list(HealthCheck)
     )
+    widths = [width for width in (16, 8, 4) if width <= native.lanes()]
     while time.monotonic() < end:
-        for test in tests:
-            seed(first + turn)(how(test))()
+        _with_lanes(widths[turn % len(widths)])
+        for test, drawn_by in tests:
+            seed(first + turn)(how(given(*drawn_by)(test)))()
         turn += 1
     return turn * AT_ONCE * len(tests)
 
@@ -131,5 +150,5 @@ if __name__ == "__main__":
     torch.set_num_threads(2)
     assert native.library() is not None, native.reason()
     with ops.using_backend("native"):
-        count = for_a_while((scan, ss2d, surface), float(sys.argv[1]), int(sys.argv[2]))
-    print(f"{count:,} examples, nothing found ({native.describe_library()})")
+        count = for_a_while(TESTS, float(sys.argv[1]), int(sys.argv[2]))
+    print(f"{count:,} examples, nothing found (all vector widths)")
