@@ -66,3 +66,12 @@ def test_the_line_names_the_file_and_the_place(runs, tmp_path, file, text, said)
 
 def test_true_is_no_number():
     assert runfiles.misfit({"n": True}, {"n": int}) == "n is True"
+
+
+def test_a_resumed_training_names_a_recipe_that_is_none(runs, tmp_path, capsys):
+    from segkit.cli import run as command
+
+    shutil.copytree(runs / "a", tmp_path / "a")
+    (tmp_path / "a" / "recipe.json").write_text("[]")
+    assert command(["train", "unet", "--resume", "--out", str(tmp_path / "a")]) == 1
+    assert "recipe.json is damaged: it is []" in capsys.readouterr().err

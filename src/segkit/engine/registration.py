@@ -43,7 +43,7 @@ def register(run: Run, hypothesis: str, least: float) -> dict[str, Any]:
         "metric": run.recipe.train.select,
         "least": least,
         "registered": datetime.now(UTC).isoformat(timespec="seconds"),
-        "recipe": paths.read_json(run.path / "recipe.json"),
+        "recipe": _recipe(run),
         "hashes": _hashes(run),
     }
     made["hash"] = paths.short_hash(made, 16)
@@ -88,17 +88,19 @@ def changes(run: Run, found: Mapping[str, Any]) -> list[str]:
             continue
         keys: list[str] = []
         if name == "recipe":
-            keys = sorted(
-                differing_keys(found["recipe"], paths.read_json(run.path / "recipe.json"))
-            )
+            keys = sorted(differing_keys(found["recipe"], _recipe(run)))
         changed.append(f"{name} ({', '.join(keys[:5])})" if keys else name)
     return changed
+
+
+def _recipe(run: Run) -> dict[str, Any]:
+    return runfiles.read_document(run.path / "recipe.json", dict)
 
 
 def _hashes(run: Run) -> dict[str, str]:
     split: Path = run.path / "split.json"
     return {
-        "recipe": paths.short_hash(paths.read_json(run.path / "recipe.json"), 16),
+        "recipe": paths.short_hash(_recipe(run), 16),
         "split": paths.short_hash(paths.read_json(split) if split.is_file() else None, 16),
         "plan": paths.short_hash(run.environment.get("plan"), 16),
     }

@@ -11,6 +11,7 @@ from segkit import build, paths, plugins
 from segkit.api import Architecture
 from segkit.data import sources
 from segkit.engine import pretrained, register
+from segkit.engine.runs import Run
 from segkit.engine.teaching import teacher
 from segkit.engine.training import schedule
 from segkit.errors import SegkitError, UsageError
@@ -302,7 +303,7 @@ def resolve_for_run(
     if resume and not (recipe or assignments or settings):
         kept = out or newest_run(paths.runs(), f"{architecture}-{_choose(data)}")
         if kept is not None and (kept / "recipe.json").is_file():
-            found = from_dict(paths.read_json(kept / "recipe.json"))
+            found = Run(kept).recipe
             _same_architecture(found, architecture, kept)
             _same_teacher(found, taught_by, kept)
             return Request(found, [f"resuming {kept} under its own recipe"]), kept
