@@ -11,7 +11,7 @@ CONSTRAINTS ?= constraints.txt# empty: the newest releases that fit
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test test-slow campaign sanitize fuzz lint format bench docs wheel wheels sdist clean
+.PHONY: demo test test-slow test-cluster campaign sanitize fuzz lint format bench docs wheel wheels sdist clean
 
 demo: $(STAMP)            ## prepare, train, evaluate and report on the built-in pictures
 	$(BIN)/segkit demo
@@ -20,7 +20,12 @@ test: $(STAMP)            ## the default tests
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) --dist loadfile -m "not slow"
 
 test-slow: $(STAMP)       ## the longer ones, which CI runs as far as they fit
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m slow --maxfail 1
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "slow and not cluster" --maxfail 1
+
+test-cluster: $(STAMP)    ## on a real SLURM (tests/support/one_node_slurm.sh start), Ray, an S3 of its own
+	$(BIN)/pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[slurm,ray,search]' \
+	  'moto[s3]>=5' 'flask>=3' 'flask-cors>=5'
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster --maxfail 1 --durations 5
 
 MINUTES ?= 5
 campaign: $(STAMP)        ## hostile inputs for a while: make campaign MINUTES=20

@@ -19,7 +19,7 @@ from segkit.engine.launching.plan import Task
 from segkit.errors import SegkitError
 
 WORDS = ["sweep", "unet", "--grid", "model.width=4,6", "--grid", "optim.lr=0.003,0.01,0.02"]
-WORDS += ["--data", "demo", "--size", "32", "--batch", "4", "--epochs", "30", "--device", "cpu"]
+WORDS += ["--data", "demo", "--size", "32", "--batch", "4", "--epochs", "12", "--device", "cpu"]
 WORDS += ["--set", "model.levels=2"]
 
 
@@ -163,6 +163,7 @@ def six_runs(home, tmp_path, on, kill):
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 @pytest.mark.skipif(not slurm_is_up(), reason="needs a SLURM (sinfo)")
 def test_six_runs_on_slurm_with_one_killed_equal_those_here(home, tmp_path):
     pytest.importorskip("submitit")
@@ -175,6 +176,7 @@ def test_six_runs_on_slurm_with_one_killed_equal_those_here(home, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_six_runs_on_ray_with_a_worker_killed_equal_those_here(home, tmp_path):
     pytest.importorskip("ray")
 
@@ -184,3 +186,42 @@ def test_six_runs_on_ray_with_a_worker_killed_equal_those_here(home, tmp_path):
         os.kill(int(status.rsplit(")", 1)[1].split()[1]), signal.SIGKILL)  # Ray's process
 
     six_runs(home, tmp_path, "ray", kill)
+
+
+SMALL = ["unet", "--data", "demo", "--size", "32", "--batch", "4", "--device", "cpu"]
+SMALL += ["--set", "model.levels=2", "--set", "model.width=4"]
+
+
+def carried_out(home, *words):
+    process = segkit(home, *words)
+    assert process.wait(300) == 0, process.stderr.read()
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_folds_and_seeds_on_ray_equal_those_here(home, tmp_path):
+    pytest.importorskip("ray")
+    words = ["train", *SMALL, "--epochs", "2", "--folds", "2", "--seeds", "2"]
+    carried_out(home, *words, "--out", str(tmp_path / "here"))
+    cluster = ["--on", "ray", "--cluster", str(cluster_file(tmp_path))]
+    carried_out(home, *words, *cluster, "--out", str(tmp_path / "there"))
+    assert len(outcome(tmp_path / "here")) >= 6
+    assert outcome(tmp_path / "there") == outcome(tmp_path / "here")
+    made = [json.loads((tmp_path / one / "summary.json").read_text()) for one in ("here", "there")]
+    assert made[0]["metrics"] == made[1]["metrics"]
+
+
+@pytest.mark.slow
+@pytest.mark.cluster
+def test_a_search_on_ray_tries_as_often_as_asked_and_never_scores(home, tmp_path):
+    pytest.importorskip("ray")
+    pytest.importorskip("optuna")
+    out = tmp_path / "search"
+    words = ["sweep", *SMALL, "--epochs", "2", "--search", "4", "--grid", "optim.lr=log:1e-4..1e-2"]
+    cluster = ["--on", "ray", "--cluster", str(cluster_file(tmp_path))]
+    carried_out(home, *words, *cluster, "--out", str(out))
+    found = json.loads((out / "results.json").read_text())
+    assert found["counts"] == {"complete": 4, "pruned": 0, "failed": 0}
+    assert sorted(row["trial"] for row in found["rows"]) == [0, 1, 2, 3]
+    assert (out / "best.json").is_file()
+    assert not list(out.rglob("summary.json"))  # the test part was not looked at

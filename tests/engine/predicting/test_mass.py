@@ -175,6 +175,7 @@ def test_what_does_not_go_in_parts(run, photos, tmp_path, words, capsys):
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_pictures_in_s3(run, photos, monkeypatch, tmp_path):
     pytest.importorskip("s3fs")
     server = pytest.importorskip("moto.server")
@@ -203,6 +204,7 @@ def test_pictures_in_s3(run, photos, monkeypatch, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.cluster
 def test_on_ray_with_a_worker_killed_each_picture_exactly_once(run, tmp_path):
     pytest.importorskip("ray")
     photos = write_photos(tmp_path / "many", 1200, side=32)
