@@ -17,6 +17,7 @@ from segkit_export.onnx_format import OnnxFormat, session_runner
 
 HERE = Path(__file__).parent / "web"
 MODEL = "model.onnx"
+SCRIPTS = ("zip", "formats", "resize", "band", "network", "drawing", "camera", "page")
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; "
     "style-src 'unsafe-inline'; img-src blob: data:; connect-src {sources}"
@@ -38,10 +39,13 @@ class WebFormat(OnnxFormat):
         files = {"ort.mjs": web_runtime.loader(), "ort.wasm.gz": web_runtime.wasm_gzip()}
         files[MODEL] = model.read_bytes()
         model.unlink()
+        card = subject.card
+        if subject.certificate is not None:
+            card = card | {"certificate": subject.certificate.drawing()}
         if options.single_file:
-            path.write_text(page(subject.card, files), encoding="utf-8")
+            path.write_text(page(card, files), encoding="utf-8")
         else:
-            _write_folder(path, subject.card, files)
+            _write_folder(path, card, files)
         return facts | {"runtime": f"onnxruntime-web {web_runtime.VERSION}"}
 
     def load(self, path: Path, options: ExportOptions) -> Runner:
@@ -79,7 +83,7 @@ def page(card: dict[str, Any], assets: dict[str, bytes]) -> str:
         "RUNTIME": web_runtime.VERSION,
         "CARD": json.dumps(card, ensure_ascii=False).replace("<", "\\u003c"),
         "CSS": _text("page.css"),
-        "SCRIPT": _text("resize.js") + "\n" + _text("page.js"),
+        "SCRIPT": "\n".join(_text(f"{name}.js") for name in SCRIPTS),
         "ASSETS": "\n".join(scripts),
     }
     return re.sub(r"\{\{([A-Z]+)\}\}", lambda match: parts[match[1]], _text("page.html"))

@@ -1,201 +1,230 @@
-const card = JSON.parse(document.getElementById("card").textContent);
-const COLOURS = [[0, 0, 0], [255, 176, 0], [60, 200, 255], [255, 80, 140], [120, 230, 90], [190, 130, 255]];
-const $ = (id) => document.getElementById(id);
-const state = { session: null, ort: null, picture: null, probabilities: null, threshold: card.threshold };
+// The page: a queue of files, one of them shown, results to save.
 
-// ---- loading ------------------------------------------------------------------------------------
-
-async function bytesOf(name) {
-  const inline = $(`asset-${name}`);
-  if (!inline) {
-    const answer = await fetch(`./${name}`);
-    if (!answer.ok) throw new Error(`${name} is missing (${answer.status})`);
-    return new Uint8Array(await answer.arrayBuffer());
-  }
-  const text = atob(inline.textContent.trim());
-  return Uint8Array.from(text, (letter) => letter.charCodeAt(0));
-}
-
-async function unzipped(name) {
-  const stream = new Blob([await bytesOf(name)]).stream().pipeThrough(new DecompressionStream("gzip"));
-  return new Response(stream).arrayBuffer();
-}
-
-async function start() {
-  const script = new Blob([await bytesOf("ort.mjs")], { type: "text/javascript" });
-  state.ort = await import(URL.createObjectURL(script));
-  state.ort.env.wasm.numThreads = 1;
-  state.ort.env.wasm.wasmBinary = await unzipped("ort.wasm.gz");
-  state.session = await state.ort.InferenceSession.create(await bytesOf("model.onnx"),
-    { executionProviders: ["wasm"], graphOptimizationLevel: "all" });
-  say("Ready.");
-}
-
-// ---- from a picture to a mask -------------------------------------------------------------------
-
-async function decode(blob) {
-  const bitmap = await createImageBitmap(blob, { imageOrientation: "from-image", colorSpaceConversion: "none" });
-  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.fillStyle = "#000";
-  context.fillRect(0, 0, bitmap.width, bitmap.height);
-  context.drawImage(bitmap, 0, 0);
-  return context.getImageData(0, 0, bitmap.width, bitmap.height);
-}
-
-/** Probabilities per class at the picture's own size: one plane for a binary network. */
-async function infer(picture) {
-  const shape = geometry([picture.height, picture.width], card.size, card.resize);
-  const input = new state.ort.Tensor("uint8", fit(picture.data, shape), [1, ...card.size, 3]);
-  const { logits } = await state.session.run({ image: input });
-  const [, channels, height, width] = logits.dims, length = height * width;
-  const planes = [];
-  for (let k = 0; k < channels; k++) planes.push(logits.data.slice(k * length, (k + 1) * length));
-  channels === 1 ? sigmoid(planes[0]) : softmax(planes, length);
-  return planes.map((plane) => unfit(plane, shape));
-}
-
-function sigmoid(plane) {
-  for (let i = 0; i < plane.length; i++) plane[i] = 1 / (1 + Math.exp(-plane[i]));
-}
-
-function softmax(planes, length) {
-  for (let i = 0; i < length; i++) {
-    const highest = Math.max(...planes.map((plane) => plane[i]));
-    let sum = 0;
-    for (const plane of planes) sum += plane[i] = Math.exp(plane[i] - highest);
-    for (const plane of planes) plane[i] /= sum;
-  }
-}
-
-/** Class indices: above the threshold, or the likeliest class. */
-function maskOf(planes, threshold) {
-  const mask = new Uint8Array(planes[0].length);
-  for (let i = 0; i < mask.length; i++) {
-    if (planes.length === 1) { mask[i] = planes[0][i] > threshold ? 1 : 0; continue; }
-    for (let k = 1; k < planes.length; k++) if (planes[k][i] > planes[mask[i]][i]) mask[i] = k;
-  }
-  return mask;
-}
-
-async function segment(blob) {
-  const picture = await decode(blob), begun = performance.now();
-  const probabilities = await infer(picture);
-  return { picture, probabilities, mask: maskOf(probabilities, card.threshold), ms: performance.now() - begun };
-}
-
-// ---- showing it ---------------------------------------------------------------------------------
+const state = { entries: [], shown: null, picture: null, mask: null, busy: false, threshold: card.threshold };
+const seconds = (ms) => (ms < 1000 ? `${ms.toFixed(0)} ms` : `${(ms / 1000).toFixed(1)} s`);
+const pause = () => new Promise((done) => setTimeout(done, 30));
 
 function say(text, bad = false) {
   $("status").textContent = text;
   $("status").classList.toggle("bad", bad);
 }
 
-async function open(blob) {
-  if (!state.session || !blob) return;
-  say("Working …");
-  await new Promise((done) => setTimeout(done, 30));
-  try {
-    Object.assign(state, await segment(blob));
-    state.mask = maskOf(state.probabilities, state.threshold);
-  } catch (error) {
-    say(`This file cannot be segmented: ${error.message}`, true);
-    return;
-  }
+// ---- the queue ----------------------------------------------------------------------------------
+
+function add(files) {
+  const fresh = [...files].map((file) => ({ file, name: file.name || "picture", state: "waiting", text: "waiting" }));
+  if (!fresh.length) return;
+  fresh[0].show = true;
+  state.entries.push(...fresh);
+  for (const entry of fresh) $("list").append(rowOf(entry));
   $("drop").hidden = true;
+  $("batch").hidden = false;
+  work();
+}
+
+function rowOf(entry) {
+  entry.row = document.createElement("li");
+  const name = document.createElement("button"), text = document.createElement("span");
+  name.type = "button";
+  name.textContent = entry.name;
+  name.addEventListener("click", () => (entry.state === "done" ? show(entry) : say(`${entry.name}: ${entry.text}`, true)));
+  entry.row.append(name, text);
+  mark(entry);
+  return entry.row;
+}
+
+function mark(entry) {
+  entry.row.className = entry.state;
+  entry.row.lastChild.textContent = entry.text;
+  entry.row.toggleAttribute("aria-current", entry === state.shown);
+}
+
+/** One file after the other; a file that cannot be read stops none of the others. */
+async function work() {
+  if (state.busy) return;
+  state.busy = true;
+  try {
+    await window.segkit.ready;
+    for (let entry; (entry = state.entries.find((item) => item.state === "waiting")); ) await workOn(entry);
+  } finally {
+    state.busy = false;
+    summarise();
+  }
+}
+
+async function workOn(entry) {
+  say(`Working on ${entry.name} …`);
+  await pause();
+  try {
+    const found = await segment(entry.file, state.threshold);
+    keep(entry, found);
+    say("");
+    if (entry.show || !state.shown) present(entry, found.picture, found.mask);
+  } catch (error) {
+    Object.assign(entry, { state: "failed", text: error.message });
+    say(`${entry.name} cannot be segmented: ${error.message}`, true);
+  }
+  mark(entry);
+}
+
+/** What stays of a file: its probabilities on the network's small grid, never its pixels. */
+function keep(entry, { picture, planes, shape, mask, ms, notes }) {
+  Object.assign(entry, { planes, shape, ms, notes, width: picture.width, height: picture.height, state: "done" });
+  measure(entry, mask);
+}
+
+function measure(entry, mask) {
+  entry.areas = areasOf(mask);
+  const share = 100 * (1 - entry.areas[0] / mask.length);
+  entry.text = [`${share.toFixed(1)} %`, seconds(entry.ms), ...entry.notes].join(" · ");
+}
+
+function summarise() {
+  const done = state.entries.filter((entry) => entry.state === "done"), failed = state.entries.filter((entry) => entry.state === "failed");
+  const mean = done.reduce((sum, entry) => sum + entry.ms, 0) / done.length;
+  const parts = [`${done.length} of ${state.entries.length} segmented`];
+  if (done.length > 1) parts.push(`${seconds(mean)} each`);
+  if (failed.length) parts.push(`${failed.length} not read`);
+  $("summary").textContent = parts.join(", ");
+  $("save-all").hidden = !done.length;
+}
+
+// ---- showing one --------------------------------------------------------------------------------
+
+async function show(entry) {
+  try {
+    const { picture } = await decode(entry.file);
+    present(entry, picture, fullMask(entry, state.threshold));
+  } catch (error) {
+    say(`${entry.name} cannot be read any more: ${error.message}`, true);
+  }
+}
+
+function present(entry, picture, mask) {
+  const before = state.shown;
+  Object.assign(state, { shown: entry, picture, mask });
+  if (before) mark(before);
+  mark(entry);
   $("view").hidden = $("result").hidden = false;
-  $("picture").textContent = `${state.picture.width} × ${state.picture.height}`;
-  $("time").textContent = state.ms < 1000 ? `${state.ms.toFixed(0)} ms` : `${(state.ms / 1000).toFixed(1)} s`;
-  say("");
+  $("picture").textContent = `${picture.width} × ${picture.height}`;
+  $("time").textContent = seconds(entry.ms);
+  $("way").textContent = network.way;
   draw();
 }
 
 function draw() {
-  const { picture, mask } = state, { width, height } = picture;
-  const canvas = $("view"), context = canvas.getContext("2d");
-  canvas.width = width;
-  canvas.height = height;
-  const shown = new ImageData(new Uint8ClampedArray(picture.data), width, height);
-  paint(shown.data, mask, width, height, $("fill").value / 100, Math.max(1, Math.round(Math.max(width, height) / 500)));
-  context.putImageData(shown, 0, 0);
-  tabulate(mask);
+  const found = bands(state.shown, state.threshold);
+  drawInto($("view"), state.picture, state.mask, $("band").checked ? found : [], $("fill").value / 100);
+  tabulate(state.mask, found);
+  $("band-row").hidden = !card.certificate;
+  $("promise").textContent = !card.certificate ? "" : found.length ? card.certificate.promise
+    : `The margins are certified at the threshold ${card.threshold.toFixed(2)} only.`;
 }
 
-function paint(pixels, mask, width, height, fill, thick) {
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const i = y * width + x;
-      if (!mask[i]) continue;
-      const border = onBorder(mask, x, y, width, height, thick), share = border ? 1 : fill;
-      const colour = COLOURS[(mask[i] - 1) % (COLOURS.length - 1) + 1];
-      for (let c = 0; c < 3; c++) pixels[4 * i + c] += share * (colour[c] - pixels[4 * i + c]);
-    }
-  }
-}
-
-function onBorder(mask, x, y, width, height, thick) {
-  const here = mask[y * width + x];
-  for (const [dx, dy] of [[thick, 0], [-thick, 0], [0, thick], [0, -thick]]) {
-    const u = x + dx, v = y + dy;
-    if (u < 0 || v < 0 || u >= width || v >= height || mask[v * width + u] !== here) return true;
-  }
-  return false;
-}
-
-function tabulate(mask) {
-  const counts = new Array(card.classes.length).fill(0);
-  for (const value of mask) counts[value]++;
-  const body = $("areas").tBodies[0];
-  body.replaceChildren(...card.classes.slice(1).map((name, index) => {
-    const row = document.createElement("tr"), colour = COLOURS[index % (COLOURS.length - 1) + 1];
-    const share = 100 * counts[index + 1] / mask.length;
-    for (const text of [name, counts[index + 1].toLocaleString("en"), `${share.toFixed(2)} %`]) {
-      row.insertCell().textContent = text;
-    }
+function tabulate(mask, found) {
+  const counts = areasOf(mask), count = (part) => part.reduce((sum, value) => sum + value, 0).toLocaleString("en");
+  $("areas").tBodies[0].replaceChildren(...card.classes.slice(1).map((name, index) => {
+    const row = document.createElement("tr"), share = 100 * counts[index + 1] / mask.length, band = found[index];
+    const texts = [name, counts[index + 1].toLocaleString("en"), `${share.toFixed(2)} %`];
+    for (const text of texts) row.insertCell().textContent = text;
+    if (band) row.title = `between ${count(band.inner)} and ${count(band.outer)} pixels by the certified margins`;
     const swatch = document.createElement("span");
     swatch.className = "swatch";
-    swatch.style.background = `rgb(${colour})`;
+    swatch.style.background = `rgb(${colourOf(index + 1)})`;
     row.cells[0].prepend(swatch);
     return row;
   }));
 }
 
-function saveMask() {
-  const { picture, mask } = state, step = card.classes.length === 2 ? 255 : 1;
-  const canvas = new OffscreenCanvas(picture.width, picture.height);
-  const image = new ImageData(picture.width, picture.height);
-  for (let i = 0; i < mask.length; i++) image.data.set([step * mask[i], step * mask[i], step * mask[i], 255], 4 * i);
-  canvas.getContext("2d").putImageData(image, 0, 0);
-  canvas.convertToBlob({ type: "image/png" }).then((blob) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = "mask.png";
-    link.click();
-  });
+function setThreshold(event) {
+  state.threshold = event.target.value / 100;
+  $("threshold-value").textContent = state.threshold.toFixed(2);
+  state.mask = fullMask(state.shown, state.threshold);
+  draw();
+}
+
+/** The other rows follow when the slider is let go. */
+async function measureAll() {
+  const threshold = state.threshold;
+  for (const entry of state.entries.filter((item) => item.state === "done")) {
+    if (threshold !== state.threshold) return;
+    measure(entry, fullMask(entry, threshold));
+    mark(entry);
+    await pause();
+  }
+}
+
+// ---- saving -------------------------------------------------------------------------------------
+
+const stemOf = (name) => name.replace(/\.[^.]*$/, "").replace(/[\\/:*?"<>|\x00-\x1f]/g, "_") || "picture";
+
+function save(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+}
+
+async function saveMask() {
+  const { picture, mask, shown } = state;
+  save(new Blob([await maskFile(mask, picture.width, picture.height)], { type: "image/png" }), `${stemOf(shown.name)}.png`);
+}
+
+/** masks/NAME.png of every picture and a table of areas, at the threshold that is set. */
+async function archive() {
+  const taken = new Set(), files = [], rows = [["file", "mask", "width", "height", ...card.classes.slice(1), "ms"]];
+  for (const entry of state.entries.filter((item) => item.state === "done")) {
+    const mask = fullMask(entry, state.threshold), name = `masks/${free(stemOf(entry.name), taken)}.png`;
+    files.push([name, await maskFile(mask, entry.width, entry.height)]);
+    rows.push([entry.name, name, entry.width, entry.height, ...areasOf(mask).slice(1), Math.round(entry.ms)]);
+  }
+  const table = rows.map((row) => row.map(quoted).join(",")).join("\r\n") + "\r\n";
+  return zip([...files, ["areas.csv", new TextEncoder().encode(table)]]);
+}
+
+function free(stem, taken) {
+  let name = stem;
+  for (let k = 2; taken.has(name.toLowerCase()); k++) name = `${stem}-${k}`;
+  taken.add(name.toLowerCase());
+  return name;
+}
+
+function quoted(value) {
+  const text = String(value).replace(/^[=+@\t-]/, "'$&");  // no spreadsheet takes a file's name for a formula
+  return /[",\r\n]/.test(text) ? `"${text.replace(/"/g, '""')}"` : text;
 }
 
 // ---- wiring -------------------------------------------------------------------------------------
 
-const stage = $("stage");
 $("threshold-row").hidden = card.config.num_classes > 1;  // the likeliest class needs none
 $("threshold").value = Math.round(100 * card.threshold);
 $("threshold-value").textContent = card.threshold.toFixed(2);
-$("file").addEventListener("change", (event) => open(event.target.files[0]));
-$("another").addEventListener("click", () => $("file").click());
-$("save").addEventListener("click", saveMask);
-$("fill").addEventListener("input", draw);
-$("threshold").addEventListener("input", (event) => {
-  state.threshold = event.target.value / 100;
-  $("threshold-value").textContent = state.threshold.toFixed(2);
-  state.mask = maskOf(state.probabilities, state.threshold);
-  draw();
-});
-for (const name of ["dragenter", "dragover"]) {
-  stage.addEventListener(name, (event) => { event.preventDefault(); stage.classList.add("over"); });
+for (const id of ["file", "capture"]) {
+  $(id).addEventListener("change", (event) => { add(event.target.files); event.target.value = ""; });
 }
-for (const name of ["dragleave", "drop"]) stage.addEventListener(name, () => stage.classList.remove("over"));
-stage.addEventListener("drop", (event) => { event.preventDefault(); open(event.dataTransfer.files[0]); });
+$("another").addEventListener("click", () => $("file").click());
+for (const id of ["photo", "photo-again"]) $(id).addEventListener("click", openCamera);
+$("shutter").addEventListener("click", takePicture);
+$("no-camera").addEventListener("click", closeCamera);
+$("save").addEventListener("click", saveMask);
+$("save-all").addEventListener("click", async () => save(await archive(), "masks.zip"));
+for (const id of ["fill", "band"]) $(id).addEventListener("input", draw);
+$("threshold").addEventListener("input", setThreshold);
+$("threshold").addEventListener("change", measureAll);
+for (const name of ["dragenter", "dragover"]) {
+  document.addEventListener(name, (event) => { event.preventDefault(); $("stage").classList.add("over"); });
+}
+for (const name of ["dragleave", "drop"]) document.addEventListener(name, () => $("stage").classList.remove("over"));
+document.addEventListener("drop", (event) => { event.preventDefault(); add(event.dataTransfer.files); });
+document.addEventListener("paste", (event) => add(event.clipboardData.files));
+
+/** Begin again with no pictures. */
+function forget() {
+  Object.assign(state, { entries: [], shown: null });
+  $("list").replaceChildren();
+}
 
 /** For scripts and tests: `await segkit.ready; await segkit.segment(blob)`. */
-window.segkit = { card, segment, resize: { geometry, fit, unfit }, ready: start() };
-window.segkit.ready.catch((error) => say(`The network could not be loaded: ${error.message}`, true));
+window.segkit = { card, segment, bands, archive, add, forget, resize: { geometry, fit, unfit }, network, ready: start() };
+window.segkit.ready.then(() => say("Ready."), (error) => say(`The network could not be loaded: ${error.message}`, true));

@@ -51,6 +51,21 @@ class Certificate:
     def classes(self) -> tuple[str, ...]:
         return tuple(self.document["classes"])
 
+    @property
+    def promise(self) -> str:
+        """What the band says, in a sentence."""
+        return (
+            f"With probability {1 - self.document['delta']:g}, the outer margin holds at least "
+            f"{1 - self.alpha:g} of the truth; with the same, at most {self.alpha:g} of the core "
+            "is false."
+        )
+
+    def drawing(self) -> dict[str, Any]:
+        """What somebody needs who draws the band elsewhere."""
+        kept = ("class", "group", "enough", *margins.SIDES)
+        rows = [{key: row[key] for key in kept} for row in self.document["margins"]]
+        return {"promise": self.promise, "groups": self.document["groups"], "margins": rows}
+
     def misfit(self, segmenter: Any) -> str:
         """Why its promises say nothing of this predictor; empty if they hold."""
         for key in ("size", "resize", "threshold", "tta"):

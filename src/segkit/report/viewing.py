@@ -110,13 +110,7 @@ class Cases:
 
     def _margins(self) -> str:
         """A sentence on what the band promises; empty without a certificate."""
-        if self.certificate is None:
-            return ""
-        alpha, delta = self.certificate.alpha, self.certificate.document["delta"]
-        return (
-            f"With probability {1 - delta:g}, the outer margin holds at least {1 - alpha:g} of the "
-            f"truth; with the same, at most {alpha:g} of the core is false."
-        )
+        return self.certificate.promise if self.certificate is not None else ""
 
     @cached_property
     def _maps_method(self) -> str | None:

@@ -6,6 +6,7 @@ import short_runs
 from segkit import paths
 from segkit.data.preparing.prepare import ensure_prepared
 from segkit.data.store import open_prepared
+from segkit.engine.certifying.certify import CertificateSettings, certify
 
 PICTURES = "original+count=160"
 
@@ -34,3 +35,10 @@ def run(certified_home, tmp_path_factory):
         data = {"variant": PICTURES, "folds": None, "split_file": file}
         short_runs.run(short_runs.recipe(data=data, train={"epochs": 4}), out)
     return out
+
+
+@pytest.fixture(scope="session")
+def document(run, certified_home):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SEGKIT_HOME", str(certified_home))
+        return certify(run, CertificateSettings(0.2, 0.2))

@@ -22,13 +22,6 @@ from segkit.errors import SegkitError, UsageError
 from segkit.metrics.conformal import margins
 
 
-@pytest.fixture(scope="session")
-def document(run, certified_home):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SEGKIT_HOME", str(certified_home))
-        return certify(run, CertificateSettings(0.2, 0.2))
-
-
 @pytest.fixture
 def certified(document, run, home):
     """The run with its certificate beside it."""

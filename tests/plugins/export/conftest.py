@@ -87,6 +87,8 @@ SWITCHES = (
     "--disable-background-networking",
     "--disable-component-update",
     "--window-size=1280,900",
+    "--use-fake-device-for-media-stream",  # a camera that shows a test card, and nobody to be asked
+    "--use-fake-ui-for-media-stream",
 )
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from segkit.cli import _console as console
+from segkit.errors import UsageError
 
 
 def command(
@@ -29,6 +31,12 @@ def command(
     single_file: Annotated[
         bool, typer.Option("--single-file", help="web: one HTML file with everything in it.")
     ] = False,
+    certificate: Annotated[
+        Path | None,
+        typer.Option(
+            help="web: what certify wrote, if it lies elsewhere; the page draws the band."
+        ),
+    ] = None,
     tolerance: Annotated[
         float | None,
         typer.Option(help="Largest difference of a logit; float32: 1e-3 or 1e-5 of the largest."),
@@ -49,9 +57,12 @@ def command(
     """
     from segkit.cli.sizes import model_settings, parse_size
     from segkit.engine.exporting.export import ExportOptions, export, find_exporter
+    from segkit.engine.exporting.promised import promised
     from segkit.engine.exporting.subject import find_subject
 
     exporter = find_exporter(to)
+    if certificate is not None and to != "web":
+        raise UsageError("--certificate goes with --to web", "the page is what draws margins")
     subject = find_subject(
         target,
         fold=fold,
@@ -63,6 +74,11 @@ def command(
     elif subject.images is None:
         console.note("The run's data are not here: checked on drawn pictures only.")
     options = ExportOptions(precision, preprocess, tolerance, single_file)
+    if to == "web":
+        subject = replace(subject, card=subject.card | {"precision": precision})
+        subject, wrong = promised(subject, target, certificate)
+        if wrong:
+            console.warn(f"no margins are drawn, the certificate promises nothing here: {wrong}")
     with console.progress(f"export to {exporter.name}"):
         report = export(subject, to, out, options)
     if json:

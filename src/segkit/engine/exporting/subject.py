@@ -15,6 +15,7 @@ from segkit import __version__, build, plugins
 from segkit.api import Architecture
 from segkit.data.normalise import normalise
 from segkit.engine import register
+from segkit.engine.certificate import Certificate
 from segkit.engine.runs import Run, open_run
 from segkit.errors import SegkitError, UsageError, nearest
 
@@ -29,6 +30,7 @@ class Subject:
     card: dict[str, Any]
     images: np.ndarray | None = field(default=None, repr=False)  # uint8 (B, H, W, 3), real ones
     masks: np.ndarray | None = field(default=None, repr=False)  # their ground truth
+    certificate: Certificate | None = field(default=None, repr=False)  # its margins
 
     @property
     def size(self) -> tuple[int, int]:
