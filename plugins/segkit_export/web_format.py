@@ -9,15 +9,21 @@ import re
 from pathlib import Path
 from typing import Any
 
+import onnx
+
 from segkit.engine.exporting.export import ExportOptions
 from segkit.engine.exporting.parity import Runner
 from segkit.engine.exporting.subject import Subject
 from segkit_export import web_runtime
 from segkit_export.onnx_format import OnnxFormat, session_runner
+from segkit_export.web_stages import stages
 
 HERE = Path(__file__).parent / "web"
 MODEL = "model.onnx"
-SCRIPTS = ("zip", "formats", "resize", "band", "network", "drawing", "camera", "page")
+SCRIPTS = (
+    "zip", "formats", "resize", "band", "gpu", "stages", "network", "drawing", "camera", "page",
+)  # fmt: skip
+STAGES = "stages.json"
 POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' 'wasm-unsafe-eval' blob:; "
     "style-src 'unsafe-inline'; img-src blob: data:; connect-src {sources}"
@@ -39,7 +45,8 @@ class WebFormat(OnnxFormat):
         files = {"ort.mjs": web_runtime.loader(), "ort.wasm.gz": web_runtime.wasm_gzip()}
         files[MODEL] = model.read_bytes()
         model.unlink()
-        card = subject.card
+        files |= _stages(files[MODEL])
+        card = subject.card | {"stages": STAGES in files}
         if subject.certificate is not None:
             card = card | {"certificate": subject.certificate.drawing()}
         if options.single_file:
@@ -56,6 +63,13 @@ class WebFormat(OnnxFormat):
         if found is None:
             raise ValueError(f"{path} holds no model")
         return session_runner(base64.b64decode(found[1]))
+
+
+def _stages(file: bytes) -> dict[str, bytes]:
+    """What a GPU needs besides, where the network scans."""
+    found = stages(onnx.load_from_string(file), file, MODEL)
+    document = {"wgsl": _text("scan.wgsl"), "stages": found}
+    return {STAGES: json.dumps(document).encode()} if found else {}
 
 
 def _write_folder(path: Path, card: dict[str, Any], files: dict[str, bytes]) -> None:

@@ -2,7 +2,7 @@
 
 const card = JSON.parse(document.getElementById("card").textContent);
 const $ = (id) => document.getElementById(id);
-const network = { session: null, ort: null, way: "WebAssembly" };
+const network = { session: null, ort: null, stages: null, way: "WebAssembly", why: "" };
 
 async function bytesOf(name) {
   const inline = $(`asset-${name}`);
@@ -26,6 +26,7 @@ async function start() {
   network.ort.env.wasm.numThreads = 1;
   network.ort.env.wasm.wasmBinary = await unzipped("ort.wasm.gz");
   network.session = await sessionOf(await bytesOf("model.onnx"));
+  await chooseWay();
 }
 
 function sessionOf(model) {
@@ -37,7 +38,7 @@ function sessionOf(model) {
 async function infer(picture) {
   const shape = geometry([picture.height, picture.width], card.size, card.resize);
   const input = new network.ort.Tensor("uint8", fit(picture.data, shape), [1, ...card.size, 3]);
-  const { logits } = await network.session.run({ image: input });
+  const { logits } = await run({ image: input });
   const [, channels, height, width] = logits.dims, length = height * width;
   const planes = [];
   for (let k = 0; k < channels; k++) planes.push(logits.data.slice(k * length, (k + 1) * length));

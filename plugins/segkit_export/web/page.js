@@ -109,6 +109,7 @@ function present(entry, picture, mask) {
   $("picture").textContent = `${picture.width} × ${picture.height}`;
   $("time").textContent = seconds(entry.ms);
   $("way").textContent = network.way;
+  $("way").title = network.why;
   draw();
 }
 
@@ -226,5 +227,5 @@ function forget() {
 }
 
 /** For scripts and tests: `await segkit.ready; await segkit.segment(blob)`. */
-window.segkit = { card, segment, bands, archive, add, forget, resize: { geometry, fit, unfit }, network, ready: start() };
+window.segkit = { card, segment, bands, archive, add, forget, resize: { geometry, fit, unfit }, network, gpu, scan, ready: start() };
 window.segkit.ready.then(() => say("Ready."), (error) => say(`The network could not be loaded: ${error.message}`, true));

@@ -72,7 +72,7 @@ class Scanner(nn.Module):
         return spread.permute(0, 3, 1, 2)[:, :1] + y[:, 5:].unflatten(2, image.shape[2:])
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def scanner() -> type[Scanner]:
     return Scanner
 
@@ -99,25 +99,25 @@ class Quiet(http.server.SimpleHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def open_page():
-    """folder -> a headless Chromium on its page, served by a plain static server."""
+    """(folder, switches, query) -> a headless Chromium on its page, from a static server."""
     webdriver = pytest.importorskip("selenium.webdriver")
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
     driver = shutil.which("chromedriver")
     if not chromium or not driver:
         pytest.skip("chromium and chromedriver are not installed")
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    for switch in SWITCHES:
-        options.add_argument(switch)
     opened, servers = [], []
 
-    def open_(folder):
+    def open_(folder, *switches, query=""):
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        for switch in (*SWITCHES, *switches):
+            options.add_argument(switch)
         handler = functools.partial(Quiet, directory=str(folder))
         servers.append(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler))
         threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
         opened.append(webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)))
         opened[-1].set_script_timeout(120)
-        opened[-1].get(f"http://127.0.0.1:{servers[-1].server_address[1]}/index.html")
+        opened[-1].get(f"http://127.0.0.1:{servers[-1].server_address[1]}/index.html{query}")
         return opened[-1]
 
     yield open_
