@@ -2,7 +2,9 @@
 
 Every attack follows from its seed. A fault is printed and saved below `build/campaign`;
 `--replay FILE` runs it again. `--tally FILE` keeps what was tried, so that a campaign which was
-stopped goes on with the next seeds. `--docs FILE` puts the table into a page.
+stopped goes on with the next seeds. `--show FILE,FILE` prints the table of tallies and tries
+nothing: a kind that was tried anew after a mend counts as the later one has it. `--docs FILE` puts
+the table into a page.
 """
 
 from __future__ import annotations
@@ -11,11 +13,13 @@ import argparse
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import date
+from functools import reduce
 from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[1] / "support")]
@@ -40,6 +44,8 @@ class Score:
     count: int = 0
     faults: list[tuple[int, str]] = field(default_factory=list)
     peak: int = 0
+    first: int = 0  # the first seed
+    codes: list[str] = field(default_factory=list)  # the commits that were tried
 
 
 class Tally:
@@ -53,7 +59,13 @@ class Tally:
             self.minutes = kept["minutes"]
             self.scores = {title: Score(**score) for title, score in kept["scores"].items()}
 
-    def keep(self, minutes: float) -> None:
+    def add(self, later: Tally) -> Tally:
+        """Both together; what the later one tried anew stands for what was tried before."""
+        self.minutes += later.minutes
+        self.scores |= later.scores
+        return self
+
+    def keep(self, minutes: float = 0) -> None:
         """Write it whole: a campaign may be killed too."""
         if self.file is None:
             return
@@ -61,6 +73,15 @@ class Tally:
         aside = self.file.with_suffix(".new")
         aside.write_text(json.dumps({"minutes": self.minutes + minutes, "scores": scores}))
         aside.replace(self.file)
+
+
+def code() -> str:
+    """The commit that is tried; with a plus where files differ from it."""
+    words = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
+    said = subprocess.run(
+        words, capture_output=True, text=True, check=False, cwd=Path(__file__).parent
+    )
+    return said.stdout.strip() or "unknown"
 
 
 def world(folder: Path) -> Path:
@@ -95,8 +116,9 @@ def campaign(
     made = [kind(runs) for kind in kinds]
     tally = tally or Tally()
     scores = tally.scores
+    tried_code = code()
     for one in made:
-        scores.setdefault(one.title, Score())
+        scores.setdefault(one.title, Score(first=seed))
     begun = time.monotonic()
     while (spent := time.monotonic() - begun) < 60 * minutes:
         tally.keep(spent / 60)
@@ -104,6 +126,8 @@ def campaign(
         score = scores[one.title]
         if score.seeds >= one.quota * share:
             break
+        if tried_code not in score.codes:
+            score.codes.append(tried_code)
         tried = attempt(one, seed + score.seeds, folder / "work")
         for fault in tried.faults:
             score.faults.append((seed + score.seeds, fault))
@@ -111,7 +135,8 @@ def campaign(
         score.seeds += 1
         score.count += tried.count
         score.peak = max(score.peak, tried.peak)
-    tally.keep((time.monotonic() - begun) / 60)
+    tally.minutes += (time.monotonic() - begun) / 60
+    tally.keep()
     return scores
 
 
@@ -135,14 +160,20 @@ def report(kind: str, seed: int, fault: str) -> None:
     print(f"{file}: {fault!r}"[:600], flush=True)
 
 
-def table(scores: dict[str, Score], made: dict[str, str], minutes: float, seed: int) -> str:
+def table(tally: Tally, made: dict[str, str]) -> str:
     """The figures as Markdown."""
-    lines = ["| what | how often | faults | highest memory above the start |", "|---|---|---|---|"]
-    for title, score in scores.items():
-        amount = f"{score.count:,} {made[title]}"
-        lines.append(f"| {title} | {amount} | {len(score.faults)} | {score.peak >> 20} MB |")
-    told = f"{date.today()}: {minutes:.0f} minutes, seeds from {seed}"
-    return "\n".join([*lines, "", f"{told}; bound {(hostile.BOUND + hostile.BESIDE) >> 20} MB."])
+    lines = [
+        "| what | how often | faults | highest memory above the start | seeds from | code |",
+        "|---|---|---|---|---|---|",
+    ]
+    for title, score in tally.scores.items():
+        amount = f"{score.count:,} {made[title]} ({score.seeds} seeds)"
+        figures = f"{len(score.faults)} | {score.peak >> 20} MB | {score.first}"
+        lines.append(f"| {title} | {amount} | {figures} | {', '.join(score.codes)} |")
+    bound = (hostile.BOUND + hostile.BESIDE) >> 20
+    return "\n".join(
+        [*lines, "", f"{date.today()}: {tally.minutes:.0f} minutes; bound {bound} MB."]
+    )
 
 
 def into_page(page: Path, text: str) -> None:
@@ -152,7 +183,7 @@ def into_page(page: Path, text: str) -> None:
     page.write_text(f"{before}{MARK}\n{text}\n{MARK}{after}", encoding="utf-8")
 
 
-def main() -> int:
+def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -160,23 +191,36 @@ def main() -> int:
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--docs", type=Path)
     parser.add_argument("--tally", type=Path, help="goes on where an earlier campaign stopped")
-    chosen = parser.parse_args()
+    parser.add_argument("--show", help="tallies, with commas: print their table, try nothing")
+    return parser.parse_args()
+
+
+def carry_out(chosen: argparse.Namespace) -> Tally:
+    """Try what was asked for."""
     kinds = tuple(k for k in KINDS if not chosen.only or k.__name__ in chosen.only.split(","))
     seed, share = chosen.seed, 1.0
     if chosen.replay:
         saved = json.loads(chosen.replay.read_text())
         kinds = tuple(kind for kind in KINDS if kind.__name__ == saved["kind"])
         seed, share = saved["seed"], 1 / kinds[0].quota
-    begun = time.monotonic()
     tally = Tally(chosen.tally)
     with tempfile.TemporaryDirectory() as folder:
-        scores = campaign(Path(folder), chosen.minutes, seed, kinds, share, tally)
-    lists = {kind.title: kind.lists for kind in KINDS}
-    text = table(scores, lists, tally.minutes + (time.monotonic() - begun) / 60, seed)
+        campaign(Path(folder), chosen.minutes, seed, kinds, share, tally)
+    return tally
+
+
+def main() -> int:
+    chosen = arguments()
+    if chosen.show:
+        tallies = [Tally(Path(file)) for file in chosen.show.split(",")]
+        tally = reduce(Tally.add, tallies)
+    else:
+        tally = carry_out(chosen)
+    text = table(tally, {kind.title: kind.lists for kind in KINDS})
     print(text)
     if chosen.docs:
         into_page(chosen.docs, text)
-    return int(any(score.faults for score in scores.values()))
+    return int(any(score.faults for score in tally.scores.values()))
 
 
 if __name__ == "__main__":

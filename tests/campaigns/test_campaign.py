@@ -3,6 +3,7 @@
 import os
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -50,14 +51,31 @@ def test_a_fault_is_seen(work, said, tmp_path):
     assert said in hostile.child(work, tmp_path / "log").fault
 
 
-def spin():
-    while True:
-        pass
-
-
-@pytest.mark.parametrize("work", [lambda: time.sleep(60), spin], ids=["idle", "busy"])
-def test_a_hang_is_seen(work, tmp_path):
+def test_an_idle_hang_is_seen(tmp_path):
+    work = partial(time.sleep, 60)
     assert "ended by signal" in hostile.child(work, tmp_path / "log", longest=0.1).fault
+
+
+def test_a_busy_child_is_seen_by_its_own_clock_and_says_where_it_stood(tmp_path, monkeypatch):
+    monkeypatch.setattr(hostile, "PATIENCE", 200)  # 60 s by the clock
+
+    def turns_round():
+        while True:
+            pass
+
+    end = hostile.child(turns_round, tmp_path / "log", longest=0.3)
+    assert "signal 9" in end.fault
+    assert "in turns_round" in end.fault
+    assert end.seconds < 60
+
+
+def test_the_same_seed_is_the_same_attack():
+    from random import Random
+
+    import try_pictures
+
+    made = [[try_pictures.mutated(dice) for _ in range(30)] for dice in (Random(5), Random(5))]
+    assert made[0] == made[1]
 
 
 def test_the_table_goes_into_the_page(tmp_path):
@@ -90,3 +108,17 @@ def test_a_stopped_campaign_goes_on_with_the_next_seeds(tmp_path, monkeypatch):
     (score,) = run.Tally(file).scores.values()
     assert (score.seeds, score.count, score.peak) == (4, 8, 100)
     assert [tuple(one) for one in score.faults] == [(1, "odd")]
+    assert score.codes == [run.code()]
+
+
+def test_a_kind_that_was_tried_anew_counts_once(tmp_path):
+    early, late = run.Tally(tmp_path / "early"), run.Tally(tmp_path / "late")
+    early.scores = {"a": run.Score(3, 30, [(7, "odd")]), "b": run.Score(1, 10)}
+    late.scores = {"a": run.Score(2, 20, first=50, codes=["1234567"])}
+    early.keep(4)
+    late.keep(3)
+    both = run.Tally(early.file).add(run.Tally(late.file))
+    text = run.table(both, {"a": "things", "b": "files"})
+    assert "| a | 20 things (2 seeds) | 0 | 0 MB | 50 | 1234567 |" in text
+    assert "| b | 10 files (1 seeds) | 0 |" in text
+    assert ": 7 minutes; bound 556 MB." in text
