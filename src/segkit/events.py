@@ -1,4 +1,4 @@
-"""What a training says while it runs: one frozen value per kind of news.
+"""What a command says while it runs: one frozen value per kind of event.
 
 `segkit train --json` prints each as an object: its `kind` under "event", then its fields. The same
 keys work on the value itself (`event["loss"]`), so a reader of the JSON lines and a logger plugin
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Event:
-    """One event of a training."""
+    """One event of a training, a sweep, a plan or a mass prediction."""
 
     kind: ClassVar[str] = ""
 
@@ -196,12 +196,57 @@ class SearchDone(Event):
 
 
 @dataclass(frozen=True)
-class Verdict(Event):
-    """The end of a reproduction; its document's keys are the event's."""
+class TaskChanged(Event):
+    """A task of a plan, at another place or here, has changed its state or its epoch."""
 
-    kind = "verdict"
+    kind = "task"
+    number: int
+    name: str
+    state: str
+    epochs: int
+    score: float | None  # the best validation figure so far
+    host: str
+    tries: int
+    reason: str
+    of: int
+
+
+@dataclass(frozen=True)
+class PartsListed(Event):
+    """The parts of a mass prediction are known: how many pictures, how many of them done."""
+
+    kind = "parts"
+    of: int
+    done: int
+
+
+@dataclass(frozen=True)
+class Report(Event):
+    """An event whose document is made elsewhere: the document's keys are the event's."""
+
     facts: dict[str, Any]
 
     def document(self) -> dict[str, Any]:
-        """The kind, then the verdict's own keys."""
+        """The kind, then the document's own keys."""
         return {"event": self.kind, **self.facts}
+
+
+@dataclass(frozen=True)
+class PartDone(Report):
+    """A part of a mass prediction is written; its note."""
+
+    kind = "part"
+
+
+@dataclass(frozen=True)
+class MassDone(Report):
+    """Every part is written and put together; its summary."""
+
+    kind = "done"
+
+
+@dataclass(frozen=True)
+class Verdict(Report):
+    """The end of a reproduction; its document."""
+
+    kind = "verdict"

@@ -7,17 +7,17 @@ import os
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from segkit.cli import _console as console
+from segkit.events import Event, TaskChanged
 
 if TYPE_CHECKING:
     from segkit.engine.launching.plan import Plan
     from segkit.engine.launching.states import TaskRow
     from segkit.engine.launching.tasks import Place
-    from segkit.events import Event
 
 PANEL = "Where it runs"
 On = Annotated[
@@ -113,32 +113,31 @@ def _show(events: Iterable[Event], json: bool) -> None:
     before: dict[int, TaskRow] = {}
     for event in events:
         if not isinstance(event, TasksSeen):
-            _say(event.document(), json)
+            _say(event, json)
             continue
         for row in event.rows:
             old = before.get(row.number)
             changed = old is None or (row.state, row.tries) != (old.state, old.tries)
             if changed:
-                _say({"event": "task", **dataclasses.asdict(row), "of": len(event.rows)}, json)
+                _say(TaskChanged(**dataclasses.asdict(row), of=len(event.rows)), json)
             before[row.number] = row
 
 
-def _say(event: dict[str, Any], json: bool) -> None:
+def _say(event: Event, json: bool) -> None:
     if json:
-        console.emit_json_line(event)
-    elif event["event"] == "note":
-        console.note(event["text"])
-    else:
+        console.emit_json_line(event.document())
+    elif isinstance(event, TaskChanged):
         console.note(_line(event))
+    else:
+        console.note(event["text"])
 
 
-def _line(event: dict[str, Any]) -> str:
-    where = f" on {event['host']}" if event["host"] and event["state"] == "running" else ""
-    again = f", try {event['tries']}" if event["tries"] > 1 else ""
-    score = f", val dice {event['score']:.4f}" if event["score"] is not None else ""
-    reason = f": {event['reason']}" if event["state"] == "failed" else ""
-    number = f"{event['number'] + 1}/{event['of']}"
-    return f"{number} {event['name']}: {event['state']}{where}{again}{score}{reason}"
+def _line(task: TaskChanged) -> str:
+    where = f" on {task.host}" if task.host and task.state == "running" else ""
+    again = f", try {task.tries}" if task.tries > 1 else ""
+    score = f", val dice {task.score:.4f}" if task.score is not None else ""
+    reason = f": {task.reason}" if task.state == "failed" else ""
+    return f"{task.number + 1}/{task.of} {task.name}: {task.state}{where}{again}{score}{reason}"
 
 
 def _live(events: Iterable[Event]) -> None:

@@ -7,8 +7,8 @@ import pytest
 from segkit import events, paths, plugins
 from segkit.cli.training.reproduce import _seconds, command
 from segkit.data.splitting.protocols import PROTOCOLS
-from segkit.engine.experiments import cards, reproduce
-from segkit.engine.experiments.cards import Card, Printed
+from segkit.engine.experiments import reproduce, reproduction_cards
+from segkit.engine.experiments.reproduction_cards import Printed, ReproductionCard
 from segkit.errors import UsageError
 
 EXPECTED = {
@@ -28,12 +28,12 @@ EXPECTED = {
 
 
 def test_one_card_per_published_row():
-    assert set(cards.locations()) >= EXPECTED
+    assert set(reproduction_cards.locations()) >= EXPECTED
 
 
 @pytest.mark.parametrize("name", sorted(EXPECTED))
 def test_every_card_can_be_carried_out(name):
-    architecture, card, printed = cards.read(name)
+    architecture, card, printed = reproduction_cards.read(name)
     assert card.name == name
     plugins.get("datasets", card.dataset)
     if card.protocol:
@@ -52,7 +52,7 @@ def test_figures_are_those_of_the_published_tables():
     from segkit.metrics.published import rows_on
 
     for name in ("qtseg-busi", "qtseg-dsb2018", "dermomamba-isic2018"):
-        _, card, printed = cards.read(name)
+        _, card, printed = reproduction_cards.read(name)
         rows = rows_on(card.dataset)
         family = name.split("-")[0]
         row = next(r for r in rows if r.name.lower().replace("-", "") == family)
@@ -62,11 +62,13 @@ def test_figures_are_those_of_the_published_tables():
 
 def test_an_unknown_card_is_answered_with_the_nearest():
     with pytest.raises(UsageError, match="did you mean 'qtseg-busi'"):
-        cards.read("qtseg-bsui")
+        reproduction_cards.read("qtseg-bsui")
 
 
 def card(**changes):
-    return Card("mine", "paper", "row", "demo", "", "quick", notes=("a note",), **changes)
+    return ReproductionCard(
+        "mine", "paper", "row", "demo", "", "quick", notes=("a note",), **changes
+    )
 
 
 def row(difference, tolerance=1.0):
@@ -115,7 +117,7 @@ def small_card(monkeypatch, tmp_path):
     """A card on the built-in set that a test can afford."""
     monkeypatch.setenv("SEGKIT_HOME", str(tmp_path / "home"))
     printed = Printed({"dice_image": 93.0, "iou_pooled": 88.0}, "image", "", "val")
-    monkeypatch.setattr(cards, "read", lambda name: ("unet", card(), printed))
+    monkeypatch.setattr(reproduction_cards, "read", lambda name: ("unet", card(), printed))
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from segkit.api import TrainedModel
 from segkit.cli import run as command
 from segkit.engine import register
 from segkit.engine.exporting.subject import find_subject
-from segkit.engine.models.card import _epochs
+from segkit.engine.models.model_card import _epochs
 from segkit.engine.models.pack import PackSettings, pack
 from segkit.engine.predicting.onnx_runtime import OnnxSegmenter
 from segkit.engine.predicting.predictor import load_segmenter

@@ -73,7 +73,7 @@ def test_what_is_done_is_not_repeated(run, photos, tmp_path, monkeypatch):
     (tmp_path / "out" / "parts" / "part-00001.json").unlink()  # as if it had been killed there
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "masks").iterdir()}
     events = list(mass.run_mass(asked, [str(photos)]))
-    assert events[0] == {"event": "parts", "of": 11, "done": 7}
+    assert events[0].document() == {"event": "parts", "of": 11, "done": 7}
     assert [event["part"] for event in events if event["event"] == "part"] == [1]
     changed = {p.name for p, then in before.items() if p.stat().st_mtime_ns != then}
     assert changed == {f"p{n}.png" for n in (4, 5, 6, 7)}

@@ -9,6 +9,7 @@ import typer
 
 from segkit.cli import _console, _launching
 from segkit.errors import SegkitError, UsageError
+from segkit.events import MassDone, PartDone, PartsListed
 from segkit.words import one_line
 
 if TYPE_CHECKING:
@@ -136,16 +137,17 @@ def _in_parts(
         out if is_address(out) else str(Path(out).absolute()),
         **wishes,
     )
-    last: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
     with _console.progress("predicting", unit="pictures") as ticker:
         for event in run_mass(job, sources, settings, processes):
-            if event["event"] == "parts":
-                ticker.total(event["of"])
-                ticker.advance(event["done"])
-            elif event["event"] == "part":
+            if isinstance(event, PartsListed):
+                ticker.total(event.of)
+                ticker.advance(event.done)
+            elif isinstance(event, PartDone):
                 ticker.advance(event["n"])
-            last = event
-    return _tell_parts(last, json)
+            elif isinstance(event, MassDone):
+                facts = event.facts
+    return _tell_parts(facts, json)
 
 
 def _ray(cluster: Path | None) -> dict[str, Any]:
@@ -159,7 +161,7 @@ def _ray(cluster: Path | None) -> dict[str, Any]:
 
 def _tell_parts(last: dict[str, Any], json: bool) -> int:
     if json:
-        _console.emit_json({key: value for key, value in last.items() if key != "event"})
+        _console.emit_json(last)
     else:
         now = last["this_time"]
         speed = f", {now['per_second']} a second" if now["per_second"] else ""

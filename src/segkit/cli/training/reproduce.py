@@ -24,7 +24,7 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 def command(
     card: Annotated[str | None, typer.Argument(help="A card: see --list.")] = None,
-    list_: Annotated[bool, typer.Option("--list", help="All cards.")] = False,
+    list_: Annotated[bool, typer.Option("--list", help="All reproduction cards.")] = False,
     budget: Annotated[str | None, typer.Option(help="Time for the training: 20m, 2h.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Fewer than the card says.", min=1)] = None,
     size: Annotated[str | None, typer.Option(help="Another size: N or HxW.")] = None,
@@ -49,9 +49,9 @@ def command(
         _list(as_json)
         return
     from segkit.cli.sizes import parse_jobs
-    from segkit.engine.experiments import cards
+    from segkit.engine.experiments import reproduction_cards
 
-    cards.read(card)
+    reproduction_cards.read(card)
     seconds, square, jobs = _seconds(budget), _size(size), parse_jobs(fold_jobs)
     from segkit.engine.experiments.reproduce import Order
     from segkit.engine.training.crossval import TrainingOptions
@@ -80,9 +80,9 @@ def command(
 
 
 def _list(as_json: bool) -> None:
-    from segkit.engine.experiments import cards
+    from segkit.engine.experiments import reproduction_cards
 
-    rows = cards.listing()
+    rows = reproduction_cards.listing()
     if as_json:
         _console.emit_json(rows)
         return

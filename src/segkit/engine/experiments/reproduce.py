@@ -12,8 +12,8 @@ from typing import Any
 from segkit import paths
 from segkit.data import sources
 from segkit.engine.evaluating import evaluate
-from segkit.engine.experiments import cards
-from segkit.engine.experiments.cards import Card, Printed
+from segkit.engine.experiments import reproduction_cards
+from segkit.engine.experiments.reproduction_cards import Printed, ReproductionCard
 from segkit.engine.runs import open_run
 from segkit.engine.training import crossval, request
 from segkit.events import Done, EpochDone, Event, Note, Verdict
@@ -39,7 +39,7 @@ class Order:
 
 def reproduce(order: Order) -> Iterator[Event]:
     """Train and score; the last event is "verdict" with the whole document."""
-    architecture, card, printed = cards.read(order.card)
+    architecture, card, printed = reproduction_cards.read(order.card)
     asked = request_of(architecture, card, order)
     full = full_recipe(architecture, card, order)
     recipe = asked.recipe
@@ -58,12 +58,12 @@ def reproduce(order: Order) -> Iterator[Event]:
     yield Verdict(conclude(order.out, card, printed, full, seconds))
 
 
-def full_recipe(architecture: str, card: Card, order: Order) -> Recipe:
+def full_recipe(architecture: str, card: ReproductionCard, order: Order) -> Recipe:
     """The recipe of the card itself, which the run is held against."""
     return request_of(architecture, card, replace(order, epochs=None, size=None)).recipe
 
 
-def request_of(architecture: str, card: Card, order: Order) -> request.Request:
+def request_of(architecture: str, card: ReproductionCard, order: Order) -> request.Request:
     """The recipe of a card, with what the order changes."""
     data: dict[str, Any] = {"name": card.dataset, "protocol": card.protocol or None}
     if order.size is not None:
@@ -100,7 +100,7 @@ def _fit(recipe: Recipe, order: Order) -> Generator[Event, None, int]:
 
 
 def conclude(
-    run_folder: Path, card: Card, printed: Printed, full: Recipe, seconds: float
+    run_folder: Path, card: ReproductionCard, printed: Printed, full: Recipe, seconds: float
 ) -> dict[str, Any]:
     """Score a finished run against its card, and write the verdict into the run folder."""
     run = open_run(run_folder)
@@ -130,7 +130,7 @@ def conclude(
 
 
 def _row(
-    name: str, published: float, scored: dict[str, Any], printed: Printed, card: Card
+    name: str, published: float, scored: dict[str, Any], printed: Printed, card: ReproductionCard
 ) -> dict[str, Any]:
     """One figure: published, ours under the paper's scoring, ours under segkit's rule."""
     figure = scored["metrics"].get(_our_name(name, printed.aggregation), {})

@@ -62,14 +62,14 @@ def table(plan: Plan) -> list[dict[str, Any]]:
 
 def _reproduce(plan: Plan) -> None:
     """The verdict on a published row."""
-    from segkit.engine.experiments import cards, reproduce
+    from segkit.engine.experiments import reproduce, reproduction_cards
     from segkit.recipe import from_dict
 
     _train(plan)
     run = open_run(plan.out)
     if not all(fold.finished for fold in run.planned):
         return
-    _, card, printed = cards.read(plan.about["card"])
+    _, card, printed = reproduction_cards.read(plan.about["card"])
     results = [fold.result or {} for fold in run.planned]
     seconds = sum(float(result.get("seconds", 0.0)) for result in results)
     full = from_dict(plan.about["full"])

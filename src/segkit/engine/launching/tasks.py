@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from segkit.engine.experiments import cards, reproduce, search
+from segkit.engine.experiments import reproduce, reproduction_cards, search
 from segkit.engine.experiments import sweep as sweeping
 from segkit.engine.experiments.reproduce import Order
 from segkit.engine.experiments.studies import SweepPoint
@@ -111,7 +111,7 @@ def of_card(order: Order, place: Place, say: Say) -> Plan:
             "how many epochs fit is measured on the machine that trains",
             "Give --epochs.",
         )
-    architecture, card, _ = cards.read(order.card)
+    architecture, card, _ = reproduction_cards.read(order.card)
     asked = reproduce.request_of(architecture, card, order)
     for text in asked.notes:
         say(text)

@@ -11,7 +11,7 @@ from segkit import paths
 from segkit.engine import register
 from segkit.engine.exporting.export import ExportOptions, export, report_path
 from segkit.engine.exporting.subject import of_run
-from segkit.engine.models import card
+from segkit.engine.models import model_card
 from segkit.engine.runs import FoldDir, Run, open_run
 from segkit.errors import SegkitError, UsageError
 
@@ -55,7 +55,7 @@ def pack(source: Path, out: Path, settings: PackSettings) -> dict[str, Any]:
     facts = _facts(run, fold, settings)
     facts["files"] = {name: paths.sha256(out / name) for name in _files(out)}
     paths.write_json(out / "model.json", facts)
-    card.write(run, fold, facts, out)
+    model_card.write(run, fold, facts, out)
     return facts
 
 

@@ -29,6 +29,7 @@ from segkit.engine.predicting.parts import FOLDER, ListingPart, MassJob, begin, 
 from segkit.engine.predicting.parts import waiting as waiting_parts
 from segkit.engine.predicting.storage import Storage, fetch, is_address
 from segkit.errors import SegkitError
+from segkit.events import Event, MassDone, PartDone, PartsListed
 
 
 def run_mass(
@@ -36,7 +37,7 @@ def run_mass(
     sources: Sequence[str],
     cluster: Mapping[str, Any] | None = None,
     processes: int = 1,
-) -> Iterator[dict[str, Any]]:
+) -> Iterator[Event]:
     """Predict what is not done; a report for each part (first of the done ones), then the whole.
 
     `cluster` holds the settings of Ray (`launching.settings.RaySettings`); without it, work here.
@@ -45,16 +46,16 @@ def run_mass(
     todo = waiting_parts(job, parts)
     begun = time.monotonic()
     count = sum(part.count for part in parts)
-    yield {"event": "parts", "of": count, "done": count - sum(part.count for part in todo)}
+    yield PartsListed(of=count, done=count - sum(part.count for part in todo))
     with locked(_lock(job)):
         made = _by_ray(job, todo, cluster, processes) if cluster is not None else _here(job, todo)
-        yield from ({"event": "part", **report} for report in made)
+        yield from (PartDone(report) for report in made)
     missing = waiting_parts(job, parts)
     if missing:
         raise SegkitError(f"{len(missing)} parts were not predicted", None, "Run it again.")
     seconds = time.monotonic() - begun
     new = sum(part.count for part in todo)
-    yield {"event": "done", **collecting.collect(job, parts, new, seconds)}
+    yield MassDone(collecting.collect(job, parts, new, seconds))
 
 
 def _lock(job: MassJob) -> Path:

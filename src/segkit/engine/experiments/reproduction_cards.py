@@ -12,7 +12,7 @@ from segkit.recipe import fill
 
 
 @dataclass(frozen=True)
-class Card:
+class ReproductionCard:
     """One row of a published table."""
 
     name: str
@@ -37,7 +37,7 @@ class Printed:
 
 
 def locations() -> dict[str, tuple[str, str]]:
-    """Card name to (architecture, "package:file.toml"), over all architectures."""
+    """ReproductionCard name to (architecture, "package:file.toml"), over all architectures."""
     found: dict[str, tuple[str, str]] = {}
     for status in plugins.statuses("architectures"):
         if status.status == "ok":
@@ -45,7 +45,7 @@ def locations() -> dict[str, tuple[str, str]]:
     return dict(sorted(found.items()))
 
 
-def read(name: str) -> tuple[str, Card, Printed]:
+def read(name: str) -> tuple[str, ReproductionCard, Printed]:
     """The architecture, the card and the printed figures."""
     known = locations()
     if name not in known:
@@ -53,7 +53,7 @@ def read(name: str) -> tuple[str, Card, Printed]:
     architecture, at = known[name]
     settings = build.read_resource(at)
     try:
-        card: Card = fill(Card, settings["card"], path="card")
+        card: ReproductionCard = fill(ReproductionCard, settings["card"], path="card")
         return architecture, card, _printed(settings["published"])
     except (KeyError, UsageError) as error:
         raise SegkitError(f"card {name} is not valid", str(error), f"It is {at}.") from error
