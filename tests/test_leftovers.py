@@ -22,3 +22,16 @@ def test_a_dead_process_leaves_nothing_for_long(tmp_path):
     own.write_text("of this process")
     paths.write_text(tmp_path / "a.json", "{}")
     assert {path.name for path in tmp_path.iterdir()} == {"a.json", own.name}
+
+
+def test_a_dead_process_leaves_no_folder_for_long(tmp_path):
+    code = (
+        "import os, sys\nfrom pathlib import Path\nfrom segkit import paths\n"
+        "with paths.working_folder(Path(sys.argv[1]), 'export') as folder:\n"
+        "    (folder / 'half').write_text('x')\n    os._exit(9)"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    assert [path.name.startswith(".export.") for path in tmp_path.iterdir()] == [True]
+    with paths.working_folder(tmp_path, "export") as folder:
+        assert list(tmp_path.iterdir()) == [folder]
+    assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import shutil
 import socket
 import tempfile
 import zipfile
@@ -66,6 +67,16 @@ def replacing(path: Path | str, durable: bool = False) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def working_folder(parent: Path, name: str) -> Iterator[Path]:
+    """A hidden folder in `parent`, gone afterwards; what killed processes left there goes first."""
+    parent.mkdir(parents=True, exist_ok=True)
+    _clear_leftovers(parent)
+    prefix = f".{name}.{_mark()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, suffix=".tmp", dir=parent) as folder:
+        yield Path(folder)
+
+
 def _flush(path: Path) -> None:
     with open(path, "rb+") as handle:
         os.fsync(handle.fileno())
@@ -88,7 +99,14 @@ def _clear_leftovers(folder: Path) -> None:
     for path in folder.glob(".*.tmp"):
         match = re.search(rf"\.{host}\.(\d+)-[^.]*\.tmp$", path.name)
         if match and not process_lives(int(match[1])):
-            path.unlink(missing_ok=True)
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
 
 
 def process_lives(pid: int) -> bool:

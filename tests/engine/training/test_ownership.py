@@ -3,12 +3,10 @@
 import json
 import os
 import signal
-import subprocess
 import sys
-import time
-from pathlib import Path
 
 import pytest
+from processes import Family, until
 
 from segkit.engine.training import ownership
 from segkit.engine.training.ownership import sole_writer
@@ -18,46 +16,8 @@ WORDS = ["train", "unet", "--data", "demo", "--size", "32", "--epochs", "5000", 
 WORDS += ["--device", "cpu", "--folds", "2", "--set", "model.width=4", "--set", "model.levels=2"]
 
 
-def start(home, out, *words):
-    environment = {**os.environ, "SEGKIT_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "segkit", *WORDS, "--out", str(out), *words]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-
-
-def until(done, seconds=90.0):
-    """Wait for a condition; its last answer."""
-    begun = time.monotonic()
-    while not done() and time.monotonic() - begun < seconds:
-        time.sleep(0.05)
-    return done()
-
-
-def children(pid):
-    """All processes below a process."""
-    found = []
-    for entry in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((entry / "stat").read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
-        if parent == pid:
-            found += [int(entry.name), *children(int(entry.name))]
-    return found
-
-
-def alive(pid):
-    """Whether any thread runs: the first of a killed process may be gone before the others."""
-    threads = Path(f"/proc/{pid}/task").glob("[0-9]*/stat")
-    return any(not is_over(thread) for thread in threads)
-
-
-def is_over(thread):
-    try:
-        return thread.read_text().rsplit(")", 1)[1].split()[0] in "ZX"
-    except OSError:
-        return True
+def command(out, *words):
+    return [sys.executable, "-m", "segkit", *WORDS, "--out", str(out), *words]
 
 
 def is_free(folder):
@@ -137,18 +97,18 @@ def test_a_process_of_somebody_else_is_alive(tmp_path, monkeypatch):
     ids=["fold-jobs", "nproc", "alone"],
 )
 def test_the_second_is_refused_and_a_killed_launcher_leaves_nobody(home, tmp_path, words):
-    out = tmp_path / "run"
-    first = start(home, out, *words)
+    out, family, rivals = tmp_path / "run", Family(home), Family(home)
+    first = family.start(command(out, *words))
     try:
         assert until(lambda: any(out.glob("fold*/metrics.csv"))), "it did not begin to train"
         environment = (out / "environment.json").read_bytes()
-        second = start(home, out, *words, "--resume")
+        second = rivals.start(command(out, *words, "--resume"))
         assert second.wait(90) != 0
         assert (out / "environment.json").read_bytes() == environment  # it wrote nothing
-        below = children(first.pid)
-        assert len(below) >= 2 or not words
-    finally:
+        assert not words or len(family.alive()) >= 3
         first.send_signal(signal.SIGKILL)
         first.wait(10)
-    assert until(lambda: not any(alive(pid) for pid in below), 5.0), "orphans train on"
-    assert until(lambda: is_free(out / "fold0"), 15.0), "somebody holds the folder still"
+        assert until(lambda: not family.alive() and is_free(out / "fold0"), 5.0), family.alive()
+    finally:
+        family.end()
+        rivals.end()

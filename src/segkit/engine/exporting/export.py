@@ -6,7 +6,6 @@ An exporter plugin (`segkit.api.Exporter.make()`) gives an `ExportFormat`.
 from __future__ import annotations
 
 import shutil
-import tempfile
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -44,9 +43,8 @@ def export(
     if options.preprocess or file_format.inside:
         subject = with_preprocessing(subject)
     target = place(out, file_format, subject, options)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=target.parent) as folder:
-        work = Path(folder) / target.name
+    with paths.working_folder(target.parent, "export") as folder:
+        work = folder / target.name
         facts = file_format.write(subject, work, options)
         bounds = bounds_for(options)
         runner = file_format.load(work, options)
@@ -55,9 +53,9 @@ def export(
             "cases": as_rows(cases, bounds)
         }
         report["dice_with_truth"] = against_truth(subject, runner)
-        report["bytes"] = _bytes(Path(folder))
+        report["bytes"] = _bytes(folder)
         report |= {"sha256": paths.sha256(work)} if work.is_file() else {}
-        _move(Path(folder), target.parent)
+        _move(folder, target.parent)
     paths.write_json(report_path(target), report)
     return report
 

@@ -44,7 +44,7 @@ class OnnxSegmenter:
         self.path, self.tta = Path(path), tta
         self.session = _open(self.path, threads)
         self.card = read_card(self.session, self.path)
-        self._input = self.session.get_inputs()[0].name
+        self._input = _input_name(self.session, self.path)
         self.size = (int(self.card["size"][0]), int(self.card["size"][1]))
         self.resize: str = self.card["resize"]
         self.threshold = float(self.card["threshold"] if threshold is None else threshold)
@@ -135,9 +135,20 @@ def _providers(onnxruntime: Any) -> list[str]:
     return [name for name in ("CUDAExecutionProvider", "CPUExecutionProvider") if name in there]
 
 
+def _input_name(session: Any, path: Path) -> str:
+    try:
+        (only,) = (node.name for node in session.get_inputs())
+    except ValueError as error:  # none, several, or a name that is no text
+        raise damaged(path, "it has not one input with a name") from error
+    return str(only)
+
+
 def read_card(session: Any, path: Path) -> dict[str, Any]:
     """The card that `segkit export` wrote into the metadata."""
-    entries = session.get_modelmeta().custom_metadata_map
+    try:
+        entries = session.get_modelmeta().custom_metadata_map
+    except UnicodeDecodeError as error:
+        raise damaged(path, "its metadata are no text") from error
     if METADATA not in entries:
         raise SegkitError(
             f"{path} says nothing of its preprocessing",
