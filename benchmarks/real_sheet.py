@@ -1,15 +1,18 @@
 """Test pictures with the outlines of several networks, by the runs of `benchmarks.real_results`.
 
-    python -m benchmarks.real_sheet                        # docs/images/real-isic2017.jpg
+    python -m benchmarks.real_sheet --trained dermoscopy,nuclei,vessels  # docs/images/trained.jpg
+    python -m benchmarks.real_sheet                                # docs/images/real-isic2017.jpg
 
-A column per picture, a row per network with a finished run on equal terms (seed 0). The pictures
-are not chosen by hand: they lie at fixed shares of the ranking by mean Dice. White is the truth.
+A column per picture, a row per network: trained networks of the box, each on its own test pictures,
+or the finished runs on equal terms (seed 0) on the same ones. The pictures are not chosen by hand:
+they lie at fixed shares of the ranking by (mean) Dice. White is the truth.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 import cv2
@@ -17,10 +20,12 @@ import numpy as np
 from benchmarks.real_page import done
 from benchmarks.real_plan import on_cpu
 
-from segkit.data.store import open_prepared
 from segkit.engine.evaluating.cases_csv import read_run_cases
+from segkit.engine.evaluating.evaluate import evaluate_run
+from segkit.engine.evaluating.owned import own_copy
+from segkit.engine.evaluating.seen import find_prepared
 from segkit.engine.predicting.predictor import load
-from segkit.engine.runs import Run
+from segkit.engine.runs import Run, open_run
 
 SHARES = (0.1, 0.3, 0.5, 0.7, 0.9)  # of the pictures, from the worst to the best
 SIDE, BAR = 144, 18
@@ -62,7 +67,7 @@ def bar(text: str) -> np.ndarray:
 
 def strip(name: str, run: Run, ids: list[str], scores: dict[str, float]) -> np.ndarray:
     """All pictures of one network."""
-    prepared, predict = open_prepared(run.card["root"]), load(run.path)
+    prepared, predict = find_prepared(run), load(run.path)
     tiles = []
     for case in ids:
         image, truth = prepared.original(case)
@@ -72,19 +77,41 @@ def strip(name: str, run: Run, ids: list[str], scores: dict[str, float]) -> np.n
     return np.hstack(tiles)
 
 
+def of_trained(names: list[str]) -> np.ndarray:
+    """A row for each trained network, on test pictures of the set that it was trained on."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            run = own_copy(open_run(name), Path(folder) / name)
+            evaluate_run(run)
+            scores = dices(run)
+            ids = chosen({name: scores})
+            print(f"{name}: {', '.join(ids)}")
+            rows.append(strip(name, run, ids, scores))
+    return np.vstack(rows)
+
+
+def of_finished(folder: Path) -> np.ndarray:
+    """A row for each finished run on equal terms."""
+    rows = [row for row in on_cpu() if row.name.endswith("-equal")]
+    runs = {row.network: run for row in rows if (run := done(row.folder(folder, 0)))}
+    scores = {name: dices(run) for name, run in runs.items()}
+    ids = chosen(scores)
+    print(f"{', '.join(runs)}; pictures {', '.join(ids)}")
+    return np.vstack([strip(name, run, ids, scores[name]) for name, run in runs.items()])
+
+
 def main() -> int:
     """Draw what is finished."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=Path("runs/real-cpu"))
-    parser.add_argument("--out", type=Path, default=Path("docs/images/real-isic2017.jpg"))
+    parser.add_argument("--trained", help="names of trained networks, with commas")
+    parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
-    rows = [row for row in on_cpu() if row.name.endswith("-equal")]
-    runs = {row.network: run for row in rows if (run := done(row.folder(asked.folder, 0)))}
-    scores = {name: dices(run) for name, run in runs.items()}
-    ids = chosen(scores)
-    sheet = np.vstack([strip(name, run, ids, scores[name]) for name, run in runs.items()])
-    cv2.imwrite(str(asked.out), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
-    print(f"{asked.out}: {', '.join(runs)}; pictures {', '.join(ids)}")
+    usual = Path("docs/images") / ("trained.jpg" if asked.trained else "real-isic2017.jpg")
+    sheet = of_trained(asked.trained.split(",")) if asked.trained else of_finished(asked.folder)
+    cv2.imwrite(str(asked.out or usual), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 82])
+    print(asked.out or usual)
     return 0
 
 
