@@ -199,6 +199,33 @@ def test_hostile_files_are_a_line_each_and_the_page_goes_on(dropped, pictures):
         assert note in rows[name][1], (name, rows[name])
 
 
+def harmed(data: bytes, rng: np.random.Generator) -> bytes:
+    """The file with bytes changed, taken out, put in or cut off at random places."""
+    found, at = bytearray(data), int(rng.integers(len(data)))
+    if (kind := rng.integers(4)) == 0:
+        return bytes(found[:at])
+    if kind == 1:
+        del found[at : at + int(rng.integers(1, 64))]
+    elif kind == 2:
+        found[at:at] = rng.bytes(int(rng.integers(1, 64)))
+    for place in rng.integers(0, max(1, min(len(found), 400 if kind == 3 else 1 << 30)), 4):
+        found[place] ^= 1 << int(rng.integers(8))
+    return bytes(found)
+
+
+def test_harmed_files_never_stop_the_page(dropped, pictures):
+    rng = np.random.default_rng(20)
+    small = pictures[1]
+    whole = [file_of(small, kind) for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP")]
+    whole += [file_of(small, "WEBP", lossless=True), animated("GIF", pictures), cmyk(small)]
+    files = {f"{i}.jpg": harmed(whole[i % len(whole)], rng) for i in range(48)}
+    rows = dropped(files | {"good.png": whole[0]})
+    assert len(rows) == 49
+    assert rows["good.png"][0] == "done"
+    assert {state for state, _ in rows.values()} == {"done", "failed"}
+    assert all(len(text) > 5 for _, text in rows.values())
+
+
 def deep(picture: np.ndarray) -> bytes:
     import cv2
 

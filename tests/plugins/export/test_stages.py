@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -174,6 +175,24 @@ def test_without_webgpu_the_page_goes_on_in_webassembly(open_page, call, segment
         "WebAssembly",
         "WebAssembly alone: this browser offers no WebGPU",
     ]
+
+
+@pytest.mark.browser
+@pytest.mark.slow
+def test_a_gpu_that_answers_otherwise_is_not_used(browser, open_page, call, folder, tmp_path):
+    wrong = shutil.copytree(folder, tmp_path / "wrong")
+    text = (wrong / "stages.json").read_text()
+    broken = text.replace(
+        "state[ends_at(cell, n)] = received;", ""
+    )  # chunks begin at the wrong state
+    assert broken != text
+    (wrong / "stages.json").write_text(broken)
+    opened = open_page(wrong, *SOFTWARE_GPU, query="?way=webgpu")
+    way, why = call(
+        opened, "{ await segkit.ready; return [segkit.network.way, segkit.network.why]; }"
+    )
+    assert way == "WebAssembly"
+    assert "the GPU's answer differs by" in why
 
 
 @pytest.mark.browser
