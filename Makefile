@@ -11,7 +11,7 @@ CONSTRAINTS ?= constraints.txt# empty: the newest releases that fit
 STAMP := $(VENV)/.installed
 JOBS ?= 2
 
-.PHONY: demo test test-slow test-cluster campaign sanitize fuzz lint format bench docs wheel wheels sdist clean
+.PHONY: demo test test-slow cluster-tools test-cluster campaign sanitize fuzz lint format bench docs wheel wheels sdist clean
 
 demo: $(STAMP)            ## prepare, train, evaluate and report on the built-in pictures
 	$(BIN)/segkit demo
@@ -22,9 +22,11 @@ test: $(STAMP)            ## the default tests
 test-slow: $(STAMP)       ## the longer ones, which CI runs as far as they fit
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) -m "slow and not cluster" --maxfail 1
 
-test-cluster: $(STAMP)    ## on a real SLURM (tests/support/one_node_slurm.sh start), Ray, an S3 of its own
+cluster-tools: $(STAMP)   ## what the tests of test-cluster need besides
 	$(BIN)/pip install --quiet $(if $(CONSTRAINTS),--constraint $(CONSTRAINTS)) --editable '.[slurm,ray,search]' \
 	  'moto[s3]>=5' 'flask>=3' 'flask-cors>=5'
+
+test-cluster: $(STAMP)    ## on a real SLURM (tests/support/one_node_slurm.sh start), Ray, an S3 of its own
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -m cluster --maxfail 1 --durations 5
 
 MINUTES ?= 5
