@@ -12,6 +12,7 @@ import numpy as np
 from segkit import paths
 from segkit.engine.certificate import Band
 from segkit.engine.predicting import promises
+from segkit.errors import SegkitError
 
 COLUMNS = (
     "file",
@@ -44,6 +45,7 @@ PALETTE = (
 
 
 TINT_ROWS = 256
+JPEG_SIDE = 65500  # the longest side that libjpeg writes
 
 
 def colour_of(index: int) -> tuple[int, int, int]:
@@ -140,7 +142,17 @@ def write_overlay(
     drawn = overlay(image, mask)
     for index, band in enumerate(bands, start=1):
         promises.draw(drawn, band, colour_of(index))
-    _write(path, ".jpg", cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR, dst=drawn))
+    _write(path, ".jpg", _held_by_jpeg(cv2.cvtColor(drawn, cv2.COLOR_RGB2BGR, dst=drawn)))
+
+
+def _held_by_jpeg(pixels: np.ndarray) -> np.ndarray:
+    """Shrunk where a side is longer than the format allows: an overlay is for looking at."""
+    height, width = pixels.shape[:2]
+    share = JPEG_SIDE / max(height, width)
+    if share >= 1:
+        return pixels
+    smaller = (max(1, int(width * share)), max(1, int(height * share)))
+    return cv2.resize(pixels, smaller, interpolation=cv2.INTER_AREA)
 
 
 def write_band(path: Path, band: Band) -> None:
@@ -149,6 +161,9 @@ def write_band(path: Path, band: Band) -> None:
 
 
 def _write(path: Path, suffix: str, pixels: np.ndarray) -> None:
-    _, data = cv2.imencode(suffix, np.ascontiguousarray(pixels))
+    done, data = cv2.imencode(suffix, np.ascontiguousarray(pixels))
+    if not done:
+        size = "x".join(map(str, pixels.shape[1::-1]))
+        raise SegkitError(f"{path} cannot be written", f"no {suffix} file holds {size} pixels")
     with paths.replacing(path) as temporary:
         temporary.write_bytes(data.tobytes())
