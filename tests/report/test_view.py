@@ -1,18 +1,23 @@
 """The server of `segkit view`: what it gives, and what it refuses."""
 
+import contextlib
 import http.client
 import io
 import json
+import select
 import shutil
 import socket
 import threading
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
+from processes import until
 
 from segkit.engine.predicting.segmenter import Segmenter
 from segkit.errors import SegkitError
+from segkit.report import view
 from segkit.report.view import ViewServer
 
 pytestmark = pytest.mark.network
@@ -181,3 +186,60 @@ def test_margins_are_offered_only_with_a_certificate(server, runs, certificate_f
         chance = np.asarray(Image.open(io.BytesIO(found.probability(0))))
         inside = chance[..., 0].astype(int) * 256 + chance[..., 1] > 0.5 * 65535
         assert ((levels >= 170) == inside).all()
+
+
+def raw(server):
+    return socket.create_connection(("127.0.0.1", server.server_port), timeout=20)
+
+
+def request(server, *headers):
+    """A whole request for the listing as bytes."""
+    lines = [f"GET /{server.token}/cases.json HTTP/1.1", f"Host: 127.0.0.1:{server.server_port}"]
+    return "\r\n".join([*lines, *headers, "", ""]).encode()
+
+
+def test_a_head_without_an_end_is_cut_off(server):
+    with raw(server) as connection:
+        connection.sendall(request(server, "X: " + "x" * view.HEAD))
+        assert connection.recv(100).split()[1] == b"431"
+    with raw(server) as connection:
+        connection.sendall(request(server, "X: " + "x" * (view.HEAD // 2)))
+        assert connection.recv(100).split()[1] == b"200"
+
+
+def test_who_says_nothing_or_too_little_is_hung_up_on(server, monkeypatch):
+    monkeypatch.setattr(view, "WAIT", 0.3)
+    with raw(server) as silent, raw(server) as slow:
+        slow.sendall(request(server)[:-1])  # all but the last byte
+        begun = time.monotonic()
+        assert silent.recv(100) == b""
+        assert slow.recv(100) == b""
+        assert 0.1 < time.monotonic() - begun < 10
+
+
+def test_a_byte_now_and_then_gains_no_time(server, monkeypatch):
+    monkeypatch.setattr(view, "WAIT", 0.5)
+    with raw(server) as drip:
+        begun = time.monotonic()
+        with contextlib.suppress(OSError):
+            while time.monotonic() - begun < 10 and not select.select([drip], [], [], 0.05)[0]:
+                drip.sendall(b"x")
+        assert time.monotonic() - begun < 8
+
+
+def test_one_connection_too_many_is_closed_and_places_come_free_again(server):
+    with contextlib.ExitStack() as held:
+        waiting = [held.enter_context(raw(server)) for _ in range(view.CONNECTIONS)]
+        with raw(server) as more:
+            assert more.recv(100) == b""
+        assert not select.select(waiting, [], [], 0)[0]  # those before wait for an answer still
+        waiting[0].sendall(request(server, "Connection: close"))
+        assert waiting[0].recv(100).split()[1] == b"200"
+    assert until(lambda: answers(server))
+
+
+def answers(server):
+    try:
+        return below(server, "cases.json")[0] == 200
+    except OSError:
+        return False

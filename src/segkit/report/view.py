@@ -39,6 +39,7 @@ class ViewServer(ThreadingHTTPServer):
     """The server: `address` is what the browser opens."""
 
     daemon_threads = True
+    request_queue_size = CONNECTIONS
 
     def __init__(self, run: Path | str, port: int = 0, device: str = "auto"):
         self.cases = Cases(open_run(run), device)
