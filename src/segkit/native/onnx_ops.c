@@ -70,6 +70,8 @@ static status *read_input(const api *ort, const context *call, size_t index, str
     shape *form = NULL;
     void *data = NULL;
     status *wrong = ((get_input)ort->at[GET_INPUT])(call, index, &tensor);
+    if (!wrong && !tensor)
+        return failure(ort, "segkit: an input of a scan is missing");
     if (!wrong)
         wrong = ((tensor_data)ort->at[TENSOR_DATA])((value *)tensor, &data);
     if (!wrong)

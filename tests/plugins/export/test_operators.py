@@ -70,6 +70,16 @@ def test_sizes_that_do_not_fit_are_an_error_and_no_crash():
 
 
 @needs_library
+@pytest.mark.parametrize("name", NAMES)
+def test_an_input_that_a_file_leaves_out_is_an_error_and_no_crash(name):
+    model = onnx.load_from_string(model_of(name))
+    model.graph.node[0].input[1] = ""
+    content, options = model.SerializeToString(), session_options(1)
+    with pytest.raises(Exception, match="invalid model"):
+        onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+
+
+@needs_library
 def test_nothing_in_gives_nothing_out():
     given, _ = problem("SelectiveScan", 1, 4, 10, 1, 3)
     given = [given[0][:0], given[1][:0], given[2], given[3][:0], given[4][:0], *given[5:]]
