@@ -12,9 +12,19 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 
 PR_SET_PDEATHSIG = 1
+FOLLOWING = (  # what a Python of its own does with: PARENT WORDS...
+    "import sys; from segkit.engine import lifeline; lifeline.follow(int(sys.argv.pop(1))); "
+    "from segkit.cli import main; main()"
+)
 PAUSE = 0.5  # seconds between two looks
+
+
+def command(words: Sequence[str]) -> list[str]:
+    """`segkit WORDS` in a process that ends with this one."""
+    return [sys.executable, "-c", FOLLOWING, str(os.getpid()), *words]
 
 
 def follow(parent: int | None = None) -> None:

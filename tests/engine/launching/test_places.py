@@ -105,6 +105,7 @@ def test_without_slurm_the_script_is_the_way(tmp_path, monkeypatch):
 def test_the_scripts_of_here_and_ray_name_their_plan(tmp_path):
     text = here.Here().script(plan(tmp_path, "here"), [0, 2])
     assert "for number in 0 2; do" in text
+    assert '"$number" --parent $$' in text
     assert str(tmp_path / "x") in text
     assert f"segkit.engine.launching.raying {tmp_path / 'x'}" in raying.Ray().script(
         plan(tmp_path, "ray"), [0]

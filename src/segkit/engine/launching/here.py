@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import subprocess
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ HEAD = """#!/bin/bash
 set -u
 status=0
 for number in {numbers}; do
-  {command} "$number" || status=$?
+  {command} "$number" --parent $$ || status=$?  # it ends with this script
   [ $status -lt 128 ] || break
 done
 exit $status
@@ -32,8 +33,9 @@ class Here:
 
     def send(self, plan: Plan, numbers: Sequence[int]) -> None:
         """Carry these tasks out, and come back when they are over."""
+        mine = ["--parent", str(os.getpid())]
         for number in numbers:
-            if subprocess.call([*command_of(plan), str(number)]) >= 128:
+            if subprocess.call([*command_of(plan), str(number), *mine]) >= 128:
                 break
 
     def alive(self, plan: Plan) -> dict[int, str]:

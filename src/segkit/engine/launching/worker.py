@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from segkit.engine import lifeline
 from segkit.engine.launching import plan as plans
 from segkit.engine.launching import states
 from segkit.engine.launching.plan import Plan, Task
@@ -57,8 +58,6 @@ def _prepare(plan: Plan, parent: int | None) -> None:
     os.chdir(plan.directory)
     signal.signal(signal.SIGUSR2, _soon)  # SLURM, some seconds before the time limit
     if parent is not None:
-        from segkit.engine import lifeline
-
         lifeline.follow(parent)
 
 
@@ -129,7 +128,7 @@ def _command(plan: Plan, task: Task) -> None:
     assert task.words is not None
     begun = (Path(task.folder) / "recipe.json").is_file()
     words = [*task.words, *(["--resume"] if begun else [])]
-    with subprocess.Popen([sys.executable, "-m", "segkit", *words]) as process:
+    with subprocess.Popen(lifeline.command(words)) as process:
         signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         code = process.wait()
     if code == 0:
