@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from segkit.metrics import calibration
+from segkit.metrics import calibration, intervals
 from segkit.metrics.confusion import Counts
 from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure, report_all
 
@@ -128,3 +128,9 @@ def test_an_interval_holds_its_figure_or_there_is_none() -> None:
         if found["ci95"] is not None:
             assert found["ci95"][0] <= found["mean"] <= found["ci95"][1]
     assert none
+
+
+def test_few_pictures_draw_a_warning():
+    assert intervals.too_few(intervals.FEW) == ""
+    assert "only 49 independent pictures" in intervals.too_few(49)
+    assert "only 4 independent groups of pictures" in intervals.too_few(4, "group")

@@ -21,6 +21,20 @@ RESAMPLES = 2000
 TINY = 1e-12
 
 
+FEW = 50  # independent units below which an interval covers less than its name says
+
+
+def too_few(units: int, unit: str = "case") -> str:
+    """A warning where an interval rests on few independent units; empty otherwise."""
+    if units >= FEW:
+        return ""
+    what = {"case": "pictures", "group": "groups of pictures"}[unit]
+    return (
+        f"only {units} independent {what} were scored: below {FEW} an interval is too narrow, "
+        "and a difference must be large to show"
+    )
+
+
 @dataclass(frozen=True)
 class Figure:
     """Columns that are summed over cases, and what is made of the sums."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from segkit.engine import registration
 from segkit.engine.evaluating.grids import grid_name
+from segkit.metrics.intervals import FEW, too_few
 from segkit.metrics.published import rows_on
 from segkit.metrics.statistics import LEVEL
 from segkit.recipe import differing_keys, to_dict
@@ -133,6 +134,9 @@ def notices(entries: Sequence[Entry]) -> list[str]:
     said = {entry.label: registration.statement(entry.run) for entry in entries}
     found += [f"{label}: {text}" for label, text in said.items() if text]
     for entry in entries:
+        drawn = entry.summary.get("interval") or {}
+        few = too_few(drawn.get("units", FEW), drawn.get("unit", "case"))
+        found += [f"{entry.label}: {few}."] if few else []
         state = entry.run.state
         if "/" in state and not state.startswith("0/0"):
             found.append(f"{entry.label}: {state} folds are finished; the rest is still to come.")

@@ -18,7 +18,7 @@ from segkit.engine.runs import Run, list_runs, open_run
 from segkit.errors import SegkitError, UsageError
 from segkit.metrics import statistics
 from segkit.metrics.confusion import Counts
-from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure
+from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure, too_few
 from segkit.metrics.published import rows_on
 from segkit.metrics.table import NamedScore, score_of
 
@@ -160,7 +160,8 @@ def _notes(
     chosen = [name for name, run in runs.items() if _chosen_here(run, data)]
     if chosen:
         notes.append(f"selection: test (chosen on the reported part): {', '.join(chosen)}")
-    return notes
+    few = too_few(len(ids))
+    return [*notes, few] if few else notes
 
 
 def _chosen_here(run: Run, data: str | None) -> bool:

@@ -20,6 +20,7 @@ from segkit.engine.evaluating.summary import document, metrics, resampler, units
 from segkit.engine.runs import Run, open_run
 from segkit.errors import UsageError
 from segkit.metrics import cases
+from segkit.metrics.intervals import too_few
 from segkit.metrics.statistics import permutation_test
 
 if TYPE_CHECKING:
@@ -56,7 +57,8 @@ def evaluate_run(
     made["rows"] = _rows(evaluation, columns, ticker)
     if settings.tune:
         made["tuned"] = _tuned(evaluation)
-    made["notes"] = evaluation.notes
+    few = too_few(draws.units, draws.unit)
+    made["notes"] = evaluation.notes + ([few] if few else [])
     if opened.packaged:
         made["notes"].append(NOT_KEPT)
     elif settings.save:
