@@ -2,9 +2,9 @@
 
 Every attack follows from its seed. A fault is printed and saved below `build/campaign`;
 `--replay FILE` runs it again. `--tally FILE` keeps what was tried, so that a campaign which was
-stopped goes on with the next seeds. `--show FILE,FILE` prints the table of tallies and tries
-nothing: a kind that was tried anew after a mend counts as the later one has it. `--docs FILE` puts
-the table into a page.
+stopped goes on with the next seeds. `--show A,B+C` prints the table of tallies and tries
+nothing: what B has tried anew after a mend stands for what A had; B and C, which ran beside each
+other with seeds of their own, count together. `--docs FILE` puts the table into a page.
 """
 
 from __future__ import annotations
@@ -44,8 +44,14 @@ class Score:
     count: int = 0
     faults: list[tuple[int, str]] = field(default_factory=list)
     peak: int = 0
-    first: int = 0  # the first seed
+    first: list[int] = field(default_factory=list)  # where the seeds began
     codes: list[str] = field(default_factory=list)  # the commits that were tried
+
+    def __add__(self, beside: Score) -> Score:
+        faults, first = self.faults + beside.faults, self.first + beside.first
+        codes = [*self.codes, *(code for code in beside.codes if code not in self.codes)]
+        seeds, count = self.seeds + beside.seeds, self.count + beside.count
+        return Score(seeds, count, faults, max(self.peak, beside.peak), first, codes)
 
 
 class Tally:
@@ -59,10 +65,17 @@ class Tally:
             self.minutes = kept["minutes"]
             self.scores = {title: Score(**score) for title, score in kept["scores"].items()}
 
-    def add(self, later: Tally) -> Tally:
+    def followed_by(self, later: Tally) -> Tally:
         """Both together; what the later one tried anew stands for what was tried before."""
         self.minutes += later.minutes
         self.scores |= later.scores
+        return self
+
+    def beside(self, other: Tally) -> Tally:
+        """Both together: they had the same code and other seeds."""
+        self.minutes += other.minutes
+        for title, score in other.scores.items():
+            self.scores[title] = self.scores.get(title, Score()) + score
         return self
 
     def keep(self, minutes: float = 0) -> None:
@@ -118,7 +131,7 @@ def campaign(
     scores = tally.scores
     tried_code = code()
     for one in made:
-        scores.setdefault(one.title, Score(first=seed))
+        scores.setdefault(one.title, Score(first=[seed]))
     begun = time.monotonic()
     while (spent := time.monotonic() - begun) < 60 * minutes:
         tally.keep(spent / 60)
@@ -168,7 +181,9 @@ def table(tally: Tally, made: dict[str, str]) -> str:
     ]
     for title, score in tally.scores.items():
         amount = f"{score.count:,} {made[title]} ({score.seeds} seeds)"
-        figures = f"{len(score.faults)} | {score.peak >> 20} MB | {score.first}"
+        figures = (
+            f"{len(score.faults)} | {score.peak >> 20} MB | {', '.join(map(str, score.first))}"
+        )
         lines.append(f"| {title} | {amount} | {figures} | {', '.join(score.codes)} |")
     bound = (hostile.BOUND + hostile.BESIDE) >> 20
     return "\n".join(
@@ -191,7 +206,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--replay", type=Path)
     parser.add_argument("--docs", type=Path)
     parser.add_argument("--tally", type=Path, help="goes on where an earlier campaign stopped")
-    parser.add_argument("--show", help="tallies, with commas: print their table, try nothing")
+    parser.add_argument("--show", help="print the table of tallies, try nothing")
     return parser.parse_args()
 
 
@@ -209,11 +224,22 @@ def carry_out(chosen: argparse.Namespace) -> Tally:
     return tally
 
 
+def shown(files: str) -> Tally:
+    """The tallies of `A,B+C` as one."""
+    sittings = [[_kept(Path(file)) for file in text.split("+")] for text in files.split(",")]
+    return reduce(Tally.followed_by, [reduce(Tally.beside, sitting) for sitting in sittings])
+
+
+def _kept(file: Path) -> Tally:
+    if not file.is_file():
+        raise SystemExit(f"there is no tally {file}")
+    return Tally(file)
+
+
 def main() -> int:
     chosen = arguments()
     if chosen.show:
-        tallies = [Tally(Path(file)) for file in chosen.show.split(",")]
-        tally = reduce(Tally.add, tallies)
+        tally = shown(chosen.show)
     else:
         tally = carry_out(chosen)
     text = table(tally, {kind.title: kind.lists for kind in KINDS})

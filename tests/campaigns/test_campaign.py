@@ -111,14 +111,17 @@ def test_a_stopped_campaign_goes_on_with_the_next_seeds(tmp_path, monkeypatch):
     assert score.codes == [run.code()]
 
 
-def test_a_kind_that_was_tried_anew_counts_once(tmp_path):
-    early, late = run.Tally(tmp_path / "early"), run.Tally(tmp_path / "late")
+def test_tallies_after_and_beside_each_other(tmp_path):
+    files = [tmp_path / name for name in ("early", "late", "beside")]
+    early, late, beside = tallies = [run.Tally(file) for file in files]
     early.scores = {"a": run.Score(3, 30, [(7, "odd")]), "b": run.Score(1, 10)}
-    late.scores = {"a": run.Score(2, 20, first=50, codes=["1234567"])}
-    early.keep(4)
-    late.keep(3)
-    both = run.Tally(early.file).add(run.Tally(late.file))
-    text = run.table(both, {"a": "things", "b": "files"})
-    assert "| a | 20 things (2 seeds) | 0 | 0 MB | 50 | 1234567 |" in text
+    late.scores = {"a": run.Score(2, 20, [], 9 << 20, [50], ["1234567"])}
+    beside.scores = {"a": run.Score(1, 10, [], 5 << 20, [70], ["1234567"])}
+    for tally in tallies:
+        tally.keep(3)
+    text = run.table(run.shown("{},{}+{}".format(*files)), {"a": "things", "b": "files"})
+    assert "| a | 30 things (3 seeds) | 0 | 9 MB | 50, 70 | 1234567 |" in text
     assert "| b | 10 files (1 seeds) | 0 |" in text
-    assert ": 7 minutes; bound 556 MB." in text
+    assert ": 9 minutes; bound 556 MB." in text
+    with pytest.raises(SystemExit, match="there is no tally"):
+        run.shown(f"{early.file},{tmp_path / 'gone'}")
