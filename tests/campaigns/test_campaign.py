@@ -32,7 +32,7 @@ def test_nothing_is_lost_and_nothing_let_in(runs, kind, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", [run.Kills, run.Onnx])
+@pytest.mark.parametrize("kind", [run.Kills, run.Onnx, run.FullDisk])
 def test_the_longer_ones(runs, kind, tmp_path):
     one = kind(runs)
     assert [f for seed in range(3) for f in run.attempt(one, seed, tmp_path / "w").faults] == []

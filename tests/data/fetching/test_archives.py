@@ -244,3 +244,17 @@ def test_a_zip_that_names_several_disks_is_no_zip(tmp_path: Path) -> None:
     locator = struct.pack("<4sLQL", b"PK\x06\x07", 1, 0, 2)
     (tmp_path / "a.zip").write_bytes(locator + b"PK\x05\x06" + bytes(18))
     assert not paths.is_zip(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("name", ["", "/", "."])
+def test_a_member_without_a_name_is_one_line(tmp_path: Path, name: str) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as made:
+        for told in (name, "a.png"):
+            info = zipfile.ZipInfo("x")
+            info.filename = told
+            made.writestr(info, b"data")
+    with contextlib.suppress(SegkitError):
+        archives.names(tmp_path / "a.zip")
+        archives.unpack(tmp_path / "a.zip", tmp_path / "out")
+    left = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert {path.name for path in left} <= {"a.zip", "a.png"}

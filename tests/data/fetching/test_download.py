@@ -12,7 +12,13 @@ import pytest
 from loopback import Host
 
 from segkit.api import Archive
-from segkit.data.fetching.download import PIECE, Network, download, looks_like_a_page
+from segkit.data.fetching.download import (
+    PIECE,
+    Network,
+    download,
+    looks_like_a_page,
+    vouched_by,
+)
 from segkit.errors import SegkitError
 
 pytestmark = pytest.mark.network
@@ -211,3 +217,17 @@ def test_nothing_is_joined_that_nothing_vouches_for(host: Host, tmp_path: Path) 
 )
 def test_pages_are_known_by_what_they_are(start: bytes, page: bool) -> None:
     assert looks_like_a_page(start) == page
+
+
+@pytest.mark.parametrize(
+    ("digest", "size", "found", "vouched"),
+    [
+        ("sha256:1", 5, "sha256:1", "sha256"),
+        ("md5:1", None, "md5:1", "md5"),
+        ("sha256:1", 5, "sha256:2", "nothing"),  # a copy of one's own that differs
+        (None, 5, "sha256:1", "size"),
+        (None, None, "sha256:1", "nothing"),
+    ],
+)
+def test_what_vouches_for_a_file_is_said(digest, size, found, vouched) -> None:
+    assert vouched_by(Archive("a.zip", "all", ("x",), digest, size), found) == vouched

@@ -57,6 +57,7 @@ def test_a_whole_fetch(host: Host, home: Path, remote_busi: Callable[..., Datase
     host.cut["/b.zip"] = [0.4]
     outcome = fetch.fetch_remote(dataset, [], QUICK)
     assert outcome.missing == []
+    assert {entry["vouched"] for entry in outcome.taken} == {"sha256"}
     assert len(visible(home)) == 11
     assert not (home / "raw" / "busi" / "archives").exists()
     assert prepare("busi", (32, 32)).is_dir()
