@@ -11,7 +11,7 @@ stop() {
     [ -s "$state/$name.pid" ] && kill "$(cat "$state/$name.pid")" 2>/dev/null || true
   done
   [ -s /run/munge/munged.pid ] && kill "$(cat /run/munge/munged.pid)" 2>/dev/null || true
-  for _ in {1..20}; do pgrep -x 'slurmd|slurmctld' >/dev/null || break; sleep 0.5; done
+  for _ in {1..20}; do pgrep -x slurmctld >/dev/null || break; sleep 0.5; done
   rm -rf "$state" || true  # the controller may be writing its last state still
 }
 
