@@ -6,12 +6,13 @@ from segkit import plugins
 from segkit.testing import assert_passes, check_architecture, check_dataset, check_loss
 
 LARGE = 12_000_000  # parameters; larger networks are checked in the slow run
+LONG = ("hvmunet", "mhorunet")  # small networks of many steps: a minute and twenty seconds
 
 
 def networks():
     for name in plugins.names("architectures"):
         value = plugins.get("architectures", name)
-        slow = (value.params or 0) > LARGE
+        slow = (value.params or 0) > LARGE or name in LONG
         yield pytest.param(name, marks=[pytest.mark.slow] if slow else [])
 
 

@@ -68,6 +68,7 @@ def test_figures_of_the_papers_networks(name, size, macs, scan_ops, flops, paper
     assert (counted["value"] if counted else None) == paper
 
 
+@pytest.mark.slow
 def test_counting_does_not_depend_on_the_backend():
     from segkit import ops
 

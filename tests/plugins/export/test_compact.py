@@ -80,6 +80,7 @@ def test_a_constant_that_is_an_output_keeps_its_name():
     assert "also two" in [item.name for item in model.graph.initializer]
 
 
+@pytest.mark.slow
 def test_a_tiny_network_in_int8_is_a_tiny_file(tmp_path):
     """57,985 parameters below 100 kB, the card included."""
     small = of_architecture("unext_s", (64, 64), {"widths": [8, 16, 24, 32, 40]})
