@@ -45,7 +45,7 @@ def import_(
         str, typer.Option(help="Names of class indices 0, 1, …, with --decode classes.")
     ] = "",
     copy: Annotated[
-        bool, typer.Option("--copy", help="Copy the files instead of naming them.")
+        bool, typer.Option("--copy", help="Copy the files instead of pointing to them.")
     ] = False,
     title: Annotated[str, typer.Option(help="How reports call it.")] = "",
     licence: Annotated[str, typer.Option(help="What may be done with it.")] = "",

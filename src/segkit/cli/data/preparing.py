@@ -21,8 +21,10 @@ Opt = Annotated[list[str] | None, typer.Option("--option", help="key=value, see 
 SplitText = Annotated[str | None, typer.Option("--split", help="7:3, 1500/650, 8:1:1, official.")]
 Folds = Annotated[int | None, typer.Option(help="Cross-validation over the whole set.")]
 Protocol = Annotated[str | None, typer.Option(help="A published rule: segkit data splits --list.")]
-Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the split.")]
-SheetSeed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the choice of pictures.")]
+Seed = Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the split.")]
+SheetSeed = Annotated[
+    int, typer.Option(min=0, max=MAX_SEED, help="Seed of the choice of pictures.")
+]
 Count = Annotated[int, typer.Option(min=1, help="Pairs on the sheet.")]
 SplitFile = Annotated[
     Path | None, typer.Option(help="A split of one's own: .json, .csv or folder.")
@@ -66,7 +68,8 @@ def prepare(
     observer: Annotated[str | None, typer.Option(help="chase: 1 or 2.")] = None,
     workers: Workers = None,
     max_memory: Annotated[
-        str | None, typer.Option(help="For pictures, as 4G (default: a quarter of the machine).")
+        str | None,
+        typer.Option(help="Memory for pictures, as 4G (default: a quarter of the machine)."),
     ] = None,
     as_json: Json = False,
 ) -> None:

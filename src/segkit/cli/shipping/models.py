@@ -62,9 +62,13 @@ def pack(
     out: Annotated[Path, typer.Option(help="The folder to write, inside your package.")],
     summary: Annotated[str, typer.Option(help="One line on what it outlines.")] = "",
     task: Annotated[str, typer.Option(help="What it is for, and on which pictures.")] = "",
-    licence: Annotated[str, typer.Option(help="Of the weights, for example CC0-1.0.")] = "",
-    limit: Annotated[list[str] | None, typer.Option(help="A limit (repeatable).")] = None,
-    precision: Annotated[str, typer.Option(help="Of the graph: float32, fp16, int8.")] = "float32",
+    licence: Annotated[str, typer.Option(help="Licence of the weights, for example CC0-1.0.")] = "",
+    limit: Annotated[
+        list[str] | None, typer.Option(help="What the network cannot do (repeatable).")
+    ] = None,
+    precision: Annotated[
+        str, typer.Option(help="Numbers of the graph: float32, fp16, int8.")
+    ] = "float32",
     fold: Annotated[int, typer.Option(min=0, help="Which fold of the run.")] = 0,
     example: Annotated[Path | None, typer.Option(help="A picture to try it on.")] = None,
 ) -> None:

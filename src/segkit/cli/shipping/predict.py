@@ -46,7 +46,9 @@ def command(
         float | None, typer.Option(help="Foreground above it (default: the run's).")
     ] = None,
     sliding: Annotated[bool, typer.Option(help="Windows at the picture's own resolution.")] = False,
-    overlap: Annotated[float, typer.Option(help="Of neighbouring windows, as a share.")] = 0.5,
+    overlap: Annotated[
+        float, typer.Option(help="Share that neighbouring windows have in common.")
+    ] = 0.5,
     scale: Annotated[float, typer.Option(help="With --sliding: shrink pictures first.")] = 1.0,
     certificate: Annotated[
         Path | None, typer.Option(help="From segkit certify (default: the one in the run).")
@@ -60,13 +62,14 @@ def command(
     workers: Annotated[int, typer.Option(min=1, help="Threads that read and that write.")] = 2,
     on: Annotated[str, typer.Option(help="here, or ray: docs/scale.md.")] = "here",
     cluster: _launching.Cluster = None,
-    processes: Annotated[int, typer.Option(min=1, help="With --on ray: so many workers.")] = 2,
+    processes: Annotated[int, typer.Option(min=1, help="With --on ray: how many workers.")] = 2,
     part: Annotated[
         int | None, typer.Option(min=1, help="In parts of so many pictures, restartable.")
     ] = None,
     write: Annotated[str, typer.Option(help="files, coco or parquet (both in parts).")] = "files",
     max_memory: Annotated[
-        str | None, typer.Option(help="For pictures, as 4G (default: a quarter of the machine).")
+        str | None,
+        typer.Option(help="Memory for pictures, as 4G (default: a quarter of the machine)."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Figures as one JSON document.")] = False,
 ) -> int:

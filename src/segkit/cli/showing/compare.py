@@ -22,7 +22,7 @@ def command(
     at: Annotated[str, typer.Option(help="prepared, or original: see segkit evaluate --at.")] = (
         "prepared"
     ),
-    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Of the resampling.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=MAX_SEED, help="Seed of the resampling.")] = 0,
     words: Annotated[
         str, typer.Option(help="plain, or claim: the words of CLAIM 2024 for a paper.")
     ] = "plain",

@@ -35,7 +35,7 @@ def command(
     out: Annotated[
         Path | None, typer.Option(help="Folder or .json file (default: into the run).")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the halves.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the halves.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N.")] = "auto",
     json: Annotated[bool, typer.Option("--json", help="Figures as one JSON document.")] = False,
 ) -> int:

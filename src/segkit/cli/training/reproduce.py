@@ -23,7 +23,7 @@ UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0}
 
 
 def command(
-    card: Annotated[str | None, typer.Argument(help="A card: see --list.")] = None,
+    card: Annotated[str | None, typer.Argument(help="A reproduction card: see --list.")] = None,
     list_: Annotated[bool, typer.Option("--list", help="All reproduction cards.")] = False,
     budget: Annotated[str | None, typer.Option(help="Time for the training: 20m, 2h.")] = None,
     epochs: Annotated[int | None, typer.Option(help="Fewer than the card says.", min=1)] = None,
