@@ -19,7 +19,7 @@ KINDS = [
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_kind_is_frozen_crosses_processes_and_reads_like_its_json(kind):
     values = {field.name: None for field in dataclasses.fields(kind)}
-    if issubclass(kind, events.Report):
+    if issubclass(kind, events.Documented):
         values["facts"] = {"card": "x"}
     made = kind(**values)
     again = pickle.loads(pickle.dumps(made))

@@ -7,7 +7,7 @@ are written alike.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar
 
 
@@ -196,10 +196,9 @@ class SearchDone(Event):
 
 
 @dataclass(frozen=True)
-class TaskChanged(Event):
-    """A task of a plan, at another place or here, has changed its state or its epoch."""
+class TaskRow:
+    """One task of a plan as it is shown."""
 
-    kind = "task"
     number: int
     name: str
     state: str
@@ -207,8 +206,15 @@ class TaskChanged(Event):
     score: float | None  # the best validation figure so far
     host: str
     tries: int
-    reason: str
-    of: int
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class TaskChanged(TaskRow, Event):
+    """A task of a plan, at another place or here, has changed its state or is tried again."""
+
+    kind = "task"
+    of: int = field(kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -221,7 +227,7 @@ class PartsListed(Event):
 
 
 @dataclass(frozen=True)
-class Report(Event):
+class Documented(Event):
     """An event whose document is made elsewhere: the document's keys are the event's."""
 
     facts: dict[str, Any]
@@ -232,21 +238,21 @@ class Report(Event):
 
 
 @dataclass(frozen=True)
-class PartDone(Report):
+class PartDone(Documented):
     """A part of a mass prediction is written; its note."""
 
     kind = "part"
 
 
 @dataclass(frozen=True)
-class MassDone(Report):
+class MassDone(Documented):
     """Every part is written and put together; its summary."""
 
     kind = "done"
 
 
 @dataclass(frozen=True)
-class Verdict(Report):
+class Verdict(Documented):
     """The end of a reproduction; its document."""
 
     kind = "verdict"

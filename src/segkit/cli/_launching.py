@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from segkit.cli import _console as console
-from segkit.events import Event, TaskChanged
+from segkit.events import Event, TaskChanged, TaskRow
 
 if TYPE_CHECKING:
     from segkit.engine.launching.plan import Plan
-    from segkit.engine.launching.states import TaskRow
     from segkit.engine.launching.tasks import Place
 
 PANEL = "Where it runs"

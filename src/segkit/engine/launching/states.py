@@ -8,31 +8,17 @@ from __future__ import annotations
 import os
 import platform
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from segkit import paths
 from segkit.engine.launching.plan import Plan, Task
 from segkit.engine.runs import FoldDir
+from segkit.events import TaskRow
 
 WAITING, RUNNING, STOPPED, DONE, FAILED = "waiting", "running", "stopped", "done", "failed"
 OVER = (DONE, FAILED)
 KEPT = ("tries", "started", "host", "pid", "job", "wall", "cpu", "processor")
-
-
-@dataclass(frozen=True)
-class TaskRow:
-    """One task as it is shown."""
-
-    number: int
-    name: str
-    state: str
-    epochs: int
-    score: float | None  # the best validation figure so far
-    host: str
-    tries: int
-    reason: str = ""
 
 
 def file_of(plan: Plan, number: int) -> Path:

@@ -14,9 +14,8 @@ from segkit.api import Launcher, resolve
 from segkit.engine.launching import conclude, settings, states
 from segkit.engine.launching import plan as plans
 from segkit.engine.launching.plan import Plan
-from segkit.engine.launching.states import TaskRow
 from segkit.errors import MissingExtra, UsageError
-from segkit.events import Event, Note
+from segkit.events import Event, Note, TaskRow
 
 PAUSE = 3.0  # seconds between two looks
 PATIENCE = 3  # looks in a row that must miss a task before it is sent again
