@@ -7,10 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import until
 from short_runs import outcome
 
 from segkit.engine.launching import here, raying, settings, slurm, states
@@ -128,13 +128,6 @@ def segkit(home, *words, **more):
     return subprocess.Popen(command, env=around, stderr=subprocess.PIPE, text=True, **more)
 
 
-def until(done, seconds=120.0):
-    begun = time.monotonic()
-    while not done() and time.monotonic() - begun < seconds:
-        time.sleep(0.2)
-    return done()
-
-
 def cluster_file(tmp_path):
     file = tmp_path / "cluster.toml"
     file.write_text('[slurm]\ntime = "10"\nmemory = "1200M"\n[ray]\nmachine_cpus = 2\n')
@@ -150,7 +143,7 @@ def six_runs(home, tmp_path, on, kill):
     there = segkit(home, *WORDS, *words)
     victim = out / "width=4_lr=0.01" / "fold0" / "metrics.csv"
     try:
-        assert until(victim.is_file)
+        assert until(victim.is_file, 120)
         kill(out)
         assert there.wait(400) == 0, there.stderr.read()
     finally:
