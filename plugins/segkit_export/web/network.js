@@ -25,8 +25,9 @@ async function start() {
   network.ort = await import(URL.createObjectURL(script));
   network.ort.env.wasm.numThreads = 1;
   network.ort.env.wasm.wasmBinary = await unzipped("ort.wasm.gz");
-  network.session = await sessionOf(await bytesOf("model.onnx"));
-  await chooseWay();
+  const model = await bytesOf("model.onnx");
+  network.session = await sessionOf(model);
+  await chooseWay(model);
 }
 
 function sessionOf(model) {

@@ -1,9 +1,9 @@
 // The network in stages: WebAssembly up to the next scans, the GPU for these, and on.
 
-async function openStages() {
+async function openStages(data) {
   const { wgsl, stages } = JSON.parse(new TextDecoder().decode(await bytesOf("stages.json")));
   await openGpu(wgsl);
-  const externalData = [{ path: "model.onnx", data: await bytesOf("model.onnx") }];
+  const externalData = [{ path: "model.onnx", data }];
   const options = { executionProviders: ["wasm"], graphOptimizationLevel: "all", externalData };
   for (const stage of stages) {
     const model = Uint8Array.from(atob(stage.model), (letter) => letter.charCodeAt(0));
@@ -29,11 +29,11 @@ async function runStages(stages, feeds) {
 }
 
 /** Take the GPU for scans if it gives the same answer on this device, and sooner; `?way=webgpu` or `wasm` decides. */
-async function chooseWay() {
+async function chooseWay(model) {
   const wish = new URLSearchParams(location.search).get("way");
   if (!card.stages || wish === "wasm") return;
   try {
-    const stages = await openStages(), input = trial(), plain = (feeds) => network.session.run(feeds);
+    const stages = await openStages(model), input = trial(), plain = (feeds) => network.session.run(feeds);
     const staged = (feeds) => runStages(stages, feeds), [first, second] = [await plain(input), await staged(input)];
     const apart = difference(first.logits.data, second.logits.data);
     if (!(apart <= 1)) throw new Error(`the GPU's answer differs by ${apart.toFixed(1)} times the bound`);
