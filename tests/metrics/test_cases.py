@@ -86,8 +86,13 @@ def test_slices_and_worst_cases() -> None:
         "parts": np.ones(many),
     }
     rows = slices.by_slice(columns)
-    assert [row["n"] for row in rows if row["feature"] == "share"] == [10, 10, 10]
+    assert [row["n"] for row in rows if row["feature"] == "share"] == [8, 7, 7, 8]
     by_name = {(row["feature"], row["slice"].split(" (")[0]): row for row in rows}
-    assert by_name["share", "low"]["dice_image"] == pytest.approx(columns["dice"][:10].mean())
+    assert by_name["share", "smallest quarter"]["dice_image"] == pytest.approx(
+        columns["dice"][:8].mean()
+    )
     assert by_name["border", "inside"]["n"] == 15
+    toned = {**columns, "ita": np.array([60.0] * 10 + [20.0] * 5 + [np.nan] * 15)}
+    tones = [row for row in slices.by_slice(toned) if row["feature"] == "ita"]
+    assert [(row["slice"], row["n"]) for row in tones] == [("very light skin", 10), ("tan skin", 5)]
     assert [row["id"] for row in slices.worst(columns, many=3)] == ["c0", "c1", "c2"]

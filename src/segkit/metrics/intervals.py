@@ -123,24 +123,25 @@ class Resampler:
 
     def interval(self, figure: Figure) -> tuple[float, float]:
         """The confidence interval of the figure; not a number when there is nothing to resample."""
+        tail = (1.0 - self.level) / 2.0
+        low, high = self.quantiles(figure, np.array([tail, 1.0 - tail]))
+        value = float(figure.of_sums(figure.columns.sum(0)))
+        if not low - TINY <= value <= high + TINY:  # a biased figure (ECE): the resamples lie
+            return (float("nan"), float("nan"))  # beside it
+        return float(low), float(high)
+
+    def quantiles(self, figure: Figure, at: np.ndarray) -> np.ndarray:
+        """Quantiles of the figure over the resamples, corrected as the method says."""
+        nothing = np.full(len(at), np.nan)
         if self.units < 2:
-            return (float("nan"), float("nan"))
+            return nothing
         columns = self.grouped(figure.columns)
         drawn = figure.of_sums(self.draws @ columns)
         drawn = drawn[np.isfinite(drawn)]
         if not drawn.size:
-            return (float("nan"), float("nan"))
-        tail = (1.0 - self.level) / 2.0
-        ends = np.array([tail, 1.0 - tail])
-        if self.method == "bca":
-            ends = _bca_ends(ends, drawn, columns, figure)
-        low, high = np.quantile(drawn, ends)
-        if not low - TINY <= float(figure.of_sums(columns.sum(0))) <= high + TINY:
-            return (
-                float("nan"),
-                float("nan"),
-            )  # a biased figure (ECE): the resamples lie beside it
-        return float(low), float(high)
+            return nothing
+        ends = _bca_ends(at, drawn, columns, figure) if self.method == "bca" else at
+        return np.asarray(np.quantile(drawn, ends))
 
     def report(self, figure: Figure) -> dict[str, Any]:
         """`{"mean", "ci95", "sd"}` of a figure; what cannot be computed is None."""

@@ -8,9 +8,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from segkit.metrics import skin_tone
+
 FEATURES = ("share", "border", "contrast", "compactness", "parts")
 RING = 0.03  # width of the surroundings that contrast looks at, as a share of the shorter side
 LEAST = 3  # cases that a slice needs
+SLICED = (*FEATURES, "ita")  # skin tone: where it was measured
+QUARTERS = ("smallest quarter", "second", "third", "largest quarter")
+THIRDS = ("low", "middle", "high")
 
 
 def features(truth: np.ndarray, images: np.ndarray | None) -> dict[str, np.ndarray]:
@@ -52,9 +57,9 @@ def contrast(solid: np.ndarray, image: np.ndarray) -> float:
 def by_slice(
     columns: Mapping[str, np.ndarray], scores: Sequence[str] = ("dice", "iou", "hd95")
 ) -> list[dict[str, Any]]:
-    """Mean scores per kind of case; numeric features are cut at their terciles."""
+    """Mean scores per kind of case: size in quarters, other numeric features in thirds."""
     rows = []
-    for feature in FEATURES:
+    for feature in SLICED:
         if feature not in columns:
             continue
         for label, chosen in _cuts(feature, np.asarray(columns[feature], dtype=float)):
@@ -76,15 +81,22 @@ def _cuts(feature: str, values: np.ndarray) -> list[tuple[str, np.ndarray]]:
         return [("inside", values == 0), ("touches the border", values == 1)]
     if feature == "parts":
         return [("none", values == 0), ("one", values == 1), ("several", values > 1)]
+    if feature == "ita":
+        tones = np.array([skin_tone.group_of(angle) for angle in values])
+        return [(f"{name} skin", tones == name) for name, _ in skin_tone.GROUPS]
+    return _at_quantiles(QUARTERS if feature == "share" else THIRDS, values)
+
+
+def _at_quantiles(names: Sequence[str], values: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """As many parts of one size as there are names; none where the values are too few."""
     there = values[np.isfinite(values)]
-    if np.unique(there).size < LEAST:
+    if np.unique(there).size < len(names):
         return []
-    low, high = np.quantile(there, [1 / 3, 2 / 3])
-    return [
-        (f"low (up to {low:.3g})", values <= low),
-        (f"middle (to {high:.3g})", (values > low) & (values <= high)),
-        (f"high (above {high:.3g})", values > high),
-    ]
+    inner = np.quantile(there, np.arange(1, len(names)) / len(names))
+    place = np.where(np.isfinite(values), np.searchsorted(inner, values, side="left"), -1)
+    bounds = [f"up to {inner[0]:.3g}", *(f"to {end:.3g}" for end in inner[1:])]
+    bounds.append(f"above {inner[-1]:.3g}")
+    return [(f"{name} ({bounds[i]})", place == i) for i, name in enumerate(names)]
 
 
 def worst(

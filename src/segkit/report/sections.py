@@ -137,10 +137,25 @@ def notices(entries: Sequence[Entry]) -> list[str]:
         drawn = entry.summary.get("interval") or {}
         few = too_few(drawn.get("units", FEW), drawn.get("unit", "case"))
         found += [f"{entry.label}: {few}."] if few else []
+        found += _of_trainings(entry)
         state = entry.run.state
         if "/" in state and not state.startswith("0/0"):
             found.append(f"{entry.label}: {state} folds are finished; the rest is still to come.")
     return found
+
+
+def _of_trainings(entry: Entry) -> list[str]:
+    """How far another training may lie, where a run has several."""
+    several = entry.summary.get("trainings") or {}
+    dice = entry.metrics.get("dice_image") or {}
+    ends = dice.get("ci95_trainings") if several else None
+    if not ends:
+        return []
+    return [
+        f"{entry.label}: the intervals of the table are over pictures. Over pictures and trainings "
+        f"({several['trainings']} {several['unit']}s), the Dice per image lies in {ends[0]:.3f} to "
+        f"{ends[1]:.3f} (95 %)."
+    ]
 
 
 def _of_grids(entries: Sequence[Entry]) -> list[str]:
@@ -224,6 +239,7 @@ FEATURES = {
     "contrast": "Contrast to the surroundings",
     "compactness": "Compactness (1 is a disc)",
     "parts": "Number of parts",
+    "ita": "Skin tone around the lesion (ITA)",
 }
 
 

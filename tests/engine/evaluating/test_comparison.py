@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from segkit import paths
-from segkit.engine.evaluating.cases_csv import write_cases
+from segkit.engine.evaluating.cases_csv import read_cases, write_cases
 from segkit.engine.evaluating.comparison import compare, leaderboard
 from segkit.engine.runs import Run, open_run
 from segkit.errors import SegkitError, UsageError
@@ -182,3 +182,46 @@ def test_what_is_pooled_and_what_is_not_is_said(
     pooled = compare(runs, "dice_pooled", resamples=200)
     assert any("are of the pooled score" in note for note in pooled["notes"])
     assert not any("pooled" in note for note in compare(runs, resamples=200)["notes"])
+
+
+def test_a_difference_that_other_seeds_may_turn(tmp_path: Path, ids: list[str]) -> None:
+    """Three seeds that lie far apart: the pictures alone are sure, the seeds are not."""
+    hits = np.random.default_rng(0).integers(40, 60, 30)
+    runs = [scored(tmp_path / name, ids, hits + more) for name, more in (("a", 0), ("b", 2))]
+    for run, shifts in zip(runs, ((0, 4, 8), (2, 6, 10)), strict=True):
+        folds = run.folds[0].cases_csv
+        seeds = [
+            {**read_cases(folds), "tp": hits + shift, "fn": 100 - hits - shift}
+            | {"dice": 2 * (hits + shift) / (100 + hits + shift), "seed": np.full(30, str(seed))}
+            for seed, shift in enumerate(shifts)
+        ]
+        write_cases(folds, {k: np.concatenate([s[k] for s in seeds]) for k in seeds[0]}, "val")
+    for metric in ("dice_image", "dice_pooled"):
+        pair = compare(runs, metric=metric, resamples=500)["pairs"][0]
+        low, high = pair["ci95"]
+        assert low * high > 0
+        again = pair["other_trainings"]
+        assert again["unit"] == "seed"
+        assert again["trainings"] == [3, 3]
+        assert again["ci95"][0] < 0 < again["ci95"][1]
+
+
+def test_a_difference_that_every_fold_shows(tmp_path: Path, ids: list[str]) -> None:
+    """Folds that lie far apart, but the difference is alike in each: it is paired by fold."""
+    runs = []
+    for name, more in (("a", 0), ("b", 3)):
+        run = scored(tmp_path / name, ids, np.full(30, 50) + more, folds=3)
+        for fold in run.folds:
+            rows = read_cases(fold.cases_csv)
+            kept = np.arange(30) % 3 == fold.index
+            write_cases(fold.cases_csv, {k: v[kept] for k, v in rows.items()}, "val")
+        runs.append(run)
+    again = compare(runs, resamples=500)["pairs"][0]["other_trainings"]
+    assert again["unit"] == "fold"
+    assert again["ci95"][1] < 0
+    assert (
+        compare([runs[0], scored(tmp_path / "c", ids, np.full(30, 60))], resamples=99)["pairs"][0][
+            "other_trainings"
+        ]
+        is None
+    )

@@ -109,6 +109,9 @@ def test_folds_are_pooled_and_shown_apart(trained: tuple[Run, Run]) -> None:
     assert made["metrics"]["dice_image"]["folds_sd"] == pytest.approx(
         np.std([row["dice_image"] for row in made["folds"]], ddof=1)
     )
+    assert made["trainings"] == {"unit": "fold", "trainings": 3}
+    low, high = made["metrics"]["dice_image"]["ci95_trainings"]
+    assert low < made["metrics"]["dice_image"]["mean"] < high
     everything = read_run_cases(run.folds)
     total = {name: everything[name].sum() for name in ("tp", "fp", "fn")}
     pooled = 2 * total["tp"] / (2 * total["tp"] + total["fp"] + total["fn"])

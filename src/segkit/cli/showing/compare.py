@@ -62,6 +62,8 @@ def _show(made: dict[str, Any]) -> None:
         "difference that these pictures show with 80 % power. Order kept under resampling: "
         f"{made['rank_agreement']:.2f} (Kendall)."
     )
+    for pair in made["pairs"]:
+        _show_again(pair, unit)
     for note in made["notes"]:
         _console.warn(note)
 
@@ -88,6 +90,17 @@ def _pair_row(pair: dict[str, Any], unit: float) -> list[str]:
         f"{pair['wins']}:{pair['losses']}",
         f"{unit * pair['detectable']:.2f}",
     ]
+
+
+def _show_again(pair: dict[str, Any], unit: float) -> None:
+    """The difference with the chance of training in it, where both runs have it."""
+    found = pair["other_trainings"]
+    if found and found["ci95"]:
+        many = " and ".join(map(str, sorted(set(found["trainings"]))))
+        _console.say(
+            f"{pair['a']} - {pair['b']}, over pictures and trainings ({many} {found['unit']}s): "
+            f"{_ends(found['ci95'], unit)} (95 %)."
+        )
 
 
 def _ends(ends: list[float] | None, unit: float) -> str:

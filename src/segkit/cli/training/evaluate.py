@@ -138,12 +138,12 @@ def _datasets(text: str | None) -> list[str | None]:
 
 
 def _show(made: dict[str, Any]) -> None:
-    _console.table(
-        ["metric", "mean", "95 % interval", "sd over cases", "sd over folds"],
-        [_row(name, made["metrics"][name]) for name in shown() if name in made["metrics"]],
-        title=title(made),
-        right=("mean", "95 % interval", "sd over cases", "sd over folds"),
-    )
+    several = made["trainings"]
+    heads = ["metric", "mean", "95 % interval", "sd over cases", "sd over folds"]
+    heads += [f"95 %, other {several['unit']}s too"] if several else []
+    rows = [_row(name, made["metrics"][name]) for name in shown() if name in made["metrics"]]
+    rows = [row[: len(heads)] for row in rows]
+    _console.table(heads, rows, title=title(made), right=heads[1:])
     empty, interval = made["empty"], made["interval"]
     _console.say(
         f"Empty masks: {empty['both']} both, {empty['pred_only']} only predicted empty, "
@@ -182,16 +182,19 @@ def title(made: dict[str, Any]) -> str:
 
 
 def _row(name: str, entry: dict[str, Any]) -> list[str]:
-    ends = entry["ci95"]
-    interval = "" if ends is None else f"{_figure(name, ends[0])} to {_figure(name, ends[1])}"
     spread, folds = entry["sd"], entry.get("folds_sd")
     return [
         name,
         _figure(name, entry["mean"]),
-        interval,
+        _range(name, entry["ci95"]),
         "" if spread is None else _figure(name, spread),
         "" if folds is None else _figure(name, folds),
+        _range(name, entry.get("ci95_trainings")),
     ]
+
+
+def _range(name: str, ends: list[float] | None) -> str:
+    return "" if ends is None else f"{_figure(name, ends[0])} to {_figure(name, ends[1])}"
 
 
 def _figure(name: str, value: float | None) -> str:

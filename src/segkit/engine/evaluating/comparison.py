@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 from segkit import paths
 from segkit.data.sources import dataset
 from segkit.engine import registration
+from segkit.engine.evaluating import other_trainings
 from segkit.engine.evaluating.cases_csv import read_cases, read_run_cases
 from segkit.engine.evaluating.grids import percent_of_diagonal
 from segkit.engine.evaluating.summary import METHODS
@@ -118,11 +119,26 @@ def _document(
             }
             for name in order
         ],
-        "pairs": [pair.as_dict() for pair in pairs],
+        "pairs": [
+            {**pair.as_dict(), "other_trainings": _again(tables, pair, ids, score, draws)}
+            for pair in pairs
+        ],
         "rank_agreement": statistics.kendall_stability(figures, draws),
         "interval": draws.describe(),
         "tests": TESTS,
     }
+
+
+def _again(
+    tables: dict[str, Columns],
+    pair: statistics.PairedComparison,
+    ids: Sequence[str],
+    score: NamedScore,
+    draws: Resampler,
+) -> dict[str, Any] | None:
+    return other_trainings.of_difference(
+        tables[pair.a], tables[pair.b], lambda rows: _per_picture(rows, ids, score)[1], draws
+    )
 
 
 def _shared(tables: dict[str, Columns]) -> list[str]:
@@ -175,7 +191,7 @@ def _groups(table: Columns, ids: Sequence[str]) -> list[str]:
 
 
 def _per_picture(
-    table: Columns, ids: Sequence[str], score: NamedScore
+    table: Mapping[str, np.ndarray], ids: Sequence[str], score: NamedScore
 ) -> tuple[np.ndarray, Figure]:
     """Per picture (mean over folds and seeds): the value, and the figure that is compared."""
     index = {name: i for i, name in enumerate(ids)}
@@ -184,7 +200,10 @@ def _per_picture(
     values = _averaged(table[score.column][rows], where, len(ids))
     if not score.pooled:
         return values, mean_figure(values)
-    parts = [_averaged(table[name][rows], where, len(ids)) for name in COUNTS]
+    averaged = (_averaged(table[name][rows], where, len(ids)) for name in COUNTS)
+    parts = [
+        np.nan_to_num(column) for column in averaged
+    ]  # a picture that it has not counts nothing
     return values, pooled_figure(Counts(*parts), METHODS.get(score.column, score.column))
 
 
@@ -192,7 +211,8 @@ def _averaged(values: np.ndarray, where: np.ndarray, many: int) -> np.ndarray:
     total, count = np.zeros(many), np.zeros(many)
     np.add.at(total, where, values)
     np.add.at(count, where, 1.0)
-    return total / count
+    with np.errstate(invalid="ignore"):
+        return total / count  # not a number where a picture has no row
 
 
 def _measured(tables: dict[str, Columns]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from segkit.metrics import calibration, cases, slices
+from segkit.metrics import calibration, cases, slices, trainings
 from segkit.metrics.conformal import deferral
 from segkit.metrics.confusion import Counts, from_columns
 from segkit.metrics.intervals import Figure, Resampler, mean_figure, pooled_figure, report_all
@@ -61,8 +61,15 @@ def resampler(columns: Columns, resamples: int = 2000, method: Any = "bca") -> R
 
 
 def metrics(columns: Columns, draws: Resampler) -> dict[str, Any]:
-    """`{"mean", "ci95", "sd"}` per metric; `folds_sd` where there are several folds."""
-    reports = report_all(figures(columns), draws)
+    """`{"mean", "ci95", "sd"}` per metric; `folds_sd` where there are several folds.
+
+    `ci95_trainings` where there are several seeds or folds: for another training too.
+    """
+    found = figures(columns)
+    reports = report_all(found, draws)
+    several = trainings.Trainings.of(columns)
+    for name, ends in trainings.report_all(found, several, draws).items() if several else ():
+        reports[name]["ci95_trainings"] = ends
     for name, sd in _fold_spread(columns).items():
         reports[name]["folds_sd"] = sd
     return reports
@@ -147,6 +154,7 @@ def document(
     draws: Resampler,
 ) -> dict[str, Any]:
     """The whole `evaluate --json` document. `scoring`: conventions to show; () shows all."""
+    several = trainings.Trainings.of(columns)
     made = {
         **head,
         "n": len(set(columns["id"])),
@@ -156,6 +164,7 @@ def document(
         "empty": empty_counts(columns),
         "protocols": {} if scoring is None else under_conventions(columns, scoring, draws),
         "interval": draws.describe(),
+        "trainings": several.describe() if several else None,
         "folds": by_fold(columns),
         "classes": per_class(columns, classes, draws),
         "slices": slices.by_slice(columns),
