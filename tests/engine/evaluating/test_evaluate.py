@@ -111,7 +111,8 @@ def test_folds_are_pooled_and_shown_apart(trained: tuple[Run, Run]) -> None:
     )
     assert made["trainings"] == {"unit": "fold", "trainings": 3}
     low, high = made["metrics"]["dice_image"]["ci95_trainings"]
-    assert low < made["metrics"]["dice_image"]["mean"] < high
+    assert 0 <= low < made["metrics"]["dice_image"]["mean"] < high <= 1
+    assert made["metrics"]["hd95"]["ci95_trainings"][1] > 1
     everything = read_run_cases(run.folds)
     total = {name: everything[name].sum() for name in ("tp", "fp", "fn")}
     pooled = 2 * total["tp"] / (2 * total["tp"] + total["fp"] + total["fn"])

@@ -15,7 +15,7 @@ from segkit.metrics.probability import errors
 from segkit.metrics.protocols import ISIC_LIMIT, under_conventions
 from segkit.metrics.surface import NSD_CURVE
 from segkit.metrics.table import OVERLAP as SCORES
-from segkit.metrics.table import key, table
+from segkit.metrics.table import key, table, unit
 
 Columns = Mapping[str, np.ndarray]
 METHODS = {"acc": "accuracy", "sen": "sensitivity", "spe": "specificity", "pre": "precision"}
@@ -69,10 +69,16 @@ def metrics(columns: Columns, draws: Resampler) -> dict[str, Any]:
     reports = report_all(found, draws)
     several = trainings.Trainings.of(columns)
     for name, ends in trainings.report_all(found, several, draws).items() if several else ():
-        reports[name]["ci95_trainings"] = ends
+        reports[name]["ci95_trainings"] = ends and _possible(name, ends)
     for name, sd in _fold_spread(columns).items():
         reports[name]["folds_sd"] = sd
     return reports
+
+
+def _possible(name: str, ends: list[float]) -> list[float]:
+    """Ends of Student's distribution kept to what the metric can be: shares end at 1."""
+    most = np.inf if unit(name) else 1.0
+    return [float(np.clip(end, 0.0, most)) for end in ends]
 
 
 def per_class(columns: Columns, classes: Sequence[str], draws: Resampler) -> dict[str, Any]:
