@@ -41,6 +41,7 @@ EVALUATE = _stage("evaluate", "Score a run, with intervals, under any published 
 STUDY = _stage("study", "Questions about results, answered by a page.", WORK, "app")
 CERTIFY = _stage("certify", "Margins with a guarantee, and an honest doubt per picture.", WORK)
 PREDICT = _stage("predict", "Masks at original size for pictures and folders.", SHIP)
+METRICS = _stage("metrics", "Which metrics a dataset asks for, and why.", SHOW, "app")
 COMPARE = _stage("compare", "Paired tests and tie groups over runs.", SHOW)
 REPORT = _stage("report", "One self-contained HTML page (or Markdown, LaTeX) for runs.", SHOW)
 AUDIT = _stage("audit", "Arithmetic check of a published results table.", SHOW)

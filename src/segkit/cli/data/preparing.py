@@ -97,7 +97,7 @@ def prepare(
         "observer": observer,
         "instances": "yes" if instances else None,
     }
-    options = _options(option) | {key: value for key, value in short.items() if value}
+    options = options_of(option) | {key: value for key, value in short.items() if value}
     prepared = prepared_set(name, size, resize, variant, options, protocol, workers)
     report = checking.check(prepared)
     path, made = None, None
@@ -122,7 +122,7 @@ def _refuse_alone(flags: list[str]) -> None:
         raise UsageError(f"{flags[0]} says how to split", "but no split is asked for", cure)
 
 
-def _options(pairs: list[str] | None) -> dict[str, str]:
+def options_of(pairs: list[str] | None) -> dict[str, str]:
     found = {}
     for text in pairs or []:
         key, sign, value = text.partition("=")
@@ -232,7 +232,7 @@ def check(
         raise UsageError(f"--verify is '{verify}'", "allowed: all")
     if sheet is not None:
         check_name(sheet)
-    prepared = prepared_set(name, size, resize, variant, _options(option))
+    prepared = prepared_set(name, size, resize, variant, options_of(option))
     report = checking.check(prepared, verify == "all")
     if sheet is not None:
         report["sheet"] = str(sheet)
@@ -326,7 +326,7 @@ def show(
     check_name(out)
     changes = {policy: _augmented(policy, seed, epoch) for policy in _policies(augment)}
     named = [i for i in ids.split(",") if i]
-    prepared = prepared_set(name, size, resize, variant, _options(option))
+    prepared = prepared_set(name, size, resize, variant, options_of(option))
     if len(changes) < 2:
         _sheet(prepared, out, count, seed, named, next(iter(changes.values()), None))
         return

@@ -1,0 +1,1 @@
+"""Which metrics a set of pictures asks for, with the reason: `facts` measures, `rules` decides."""
