@@ -154,6 +154,7 @@ def test_every_command_has_help_with_an_example():
         assert code == 0, err
         if name not in (
             "data",
+            "metrics",
             "models",
             "plugins",
             "study",

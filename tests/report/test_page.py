@@ -319,3 +319,23 @@ def test_a_certified_run_shows_margins_coverage_and_risk(runs, certificate_file)
     plain = render(read_entries([runs["narrow"]], cost=False))
     assert "outer margin" not in plain
     assert "AURC" in plain  # by expected Dice, which every scored run has
+
+
+def test_a_run_of_several_classes_has_a_table_of_them(runs, tmp_path):
+    three = tmp_path / "three"
+    shutil.copytree(runs["wide"], three)
+    summary = paths.read_json(three / "summary.json")
+    score = {"mean": 0.8123, "ci95": [0.75, 0.85], "sd": 0.1}
+    figures = dict.fromkeys(("dice_present", "dice_image", "iou_image", "dice_pooled"), score)
+    summary["classes"] = {
+        "benign": {"pictures": 9, "predicted": 11, **figures},
+        "malignant": {"pictures": 0, "predicted": 2},
+        "mean": {"dice_image": score, "iou_image": score},
+    }
+    paths.write_json(three / "summary.json", summary)
+    page = write_report([three], tmp_path / "three.html").read_text()
+    assert 'href="#classes"' in page
+    assert '<th scope="row">benign</th><td class="n">9</td><td class="n">11</td>' in page
+    assert page.count("0.812 [0.750, 0.850]") == 6
+    assert '<th scope="row">malignant</th><td class="n">0</td><td class="n">2</td>' in page
+    assert 'href="#classes"' not in write_report([runs["wide"]], tmp_path / "o.html").read_text()

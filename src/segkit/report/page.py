@@ -11,7 +11,7 @@ from typing import Any
 
 from segkit import __version__, paths
 from segkit.metrics.published import rows_on
-from segkit.report import certified, charts, pictures, sections
+from segkit.report import certified, charts, classes, pictures, sections
 from segkit.report.reading import Entry, read_cases, read_entries
 from segkit.report.table import build_table
 from segkit.report.ties import ties
@@ -49,6 +49,7 @@ def _render(entries: Sequence[Entry], each: int, words: str = "plain") -> str:
         "charts": _charts(entries),
         "cases": _cases(entries, each),
         "maps": _maps(entries) if each else None,
+        "classes": classes.section(entries),
         "slices": sections.slices(entries),
         "certified": certified.section(entries),
         "details": sections.details(entries),
@@ -60,6 +61,7 @@ def _render(entries: Sequence[Entry], each: int, words: str = "plain") -> str:
         "charts": "Charts",
         "cases": "Cases",
         "maps": "What the networks look at",
+        "classes": "Classes",
         "slices": "Slices",
         "certified": "Margins and doubt",
         "details": "How it was made",
