@@ -20,7 +20,7 @@ SENTENCE = (
 
 
 def section(entries: Sequence[Entry]) -> dict[str, Any] | None:
-    """A table for each run of several classes, in the manner of the slices; None if there is none."""
+    """A table for each run of several classes, like those of the slices; None without one."""
     several = [entry for entry in entries if entry.summary.get("classes")]
     if not several:
         return None
