@@ -49,6 +49,7 @@ EXPORT = _stage("export", "ONNX, pt2 or a browser page, checked against the netw
 PROFILE = _stage("profile", "Honest costs: parameters, MACs, scan, latency, memory.", WORK)
 MODELS = _stage("models", "Trained networks in the box: list, card, pack.", SHIP, "app")
 WEIGHTS = _stage("weights", "Original checkpoints in and out.", SHIP, "app")
+PUSH = _stage("push", "A network to the Hugging Face hub, or a folder like it.", SHIP)
 RUNS = _stage("runs", "The runs there are, with state and score.", SHOW)
 LEADERBOARD = _stage("leaderboard", "All runs on a dataset, published rows apart.", SHOW)
 VIEW = _stage("view", "Browse the cases of a run in a local page.", SHOW)

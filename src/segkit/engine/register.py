@@ -6,12 +6,15 @@ it is used; what is not in the package is fetched once, below `$SEGKIT_HOME/mode
 
 from __future__ import annotations
 
+import dataclasses
 import importlib.resources
 import shutil
 from pathlib import Path
+from typing import Any
 
 from segkit import paths, plugins
 from segkit.api import TrainedModel
+from segkit.engine import hub
 from segkit.errors import SegkitError, nearest
 
 FORMAT = 1  # of the folder; a later one is refused
@@ -22,15 +25,28 @@ EXAMPLE = "example"  # a picture to try it on, of whatever suffix
 
 
 def is_name(target: Path | str) -> bool:
-    """Whether this is no run or file here, but the name of a trained network."""
+    """Whether this is no run or file here, but a trained network by its name or address."""
+    if hub.is_address(target):
+        return True
     here = Path(target)
     is_run = here.is_file() or (here / "recipe.json").is_file()
     return not is_run and str(target) in plugins.discover("models")
 
 
 def place(target: Path | str) -> Path:
-    """The run folder that a path or the name of a trained network stands for."""
+    """The run folder that a path, a trained network's name or its hf:// address stands for."""
+    if hub.is_address(target):
+        return hub.folder(target)
     return folder(plugins.get("models", str(target))) if is_name(target) else Path(target)
+
+
+def described(name: str) -> tuple[Path, dict[str, Any]]:
+    """Folder and facts of a trained network by its name or address."""
+    if hub.is_address(name):
+        where = hub.folder(name)
+        return where, hub.check(where, name)
+    model = plugins.get("models", name)
+    return folder(model), dataclasses.asdict(model)
 
 
 def example(name: str) -> Path | None:

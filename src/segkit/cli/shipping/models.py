@@ -44,13 +44,12 @@ def info(
     """
     from segkit.engine import register
 
-    model = plugins.get("models", name)
-    folder = register.folder(model)
+    folder, facts = register.described(name)
     if as_json:
-        console.emit_json(dataclasses.asdict(model) | {"path": str(folder)})
+        console.emit_json(facts | {"path": str(folder)})
         return
     card = folder / "README.md"
-    text = card.read_text(encoding="utf-8") if card.is_file() else model.summary
+    text = card.read_text(encoding="utf-8") if card.is_file() else facts["summary"]
     console.markdown(text.split("\n---\n", 1)[-1].strip())
     console.note(f"files: {folder}")
 
