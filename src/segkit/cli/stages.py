@@ -45,6 +45,7 @@ METRICS = _stage("metrics", "Which metrics a dataset asks for, and why.", SHOW, 
 COMPARE = _stage("compare", "Paired tests and tie groups over runs.", SHOW)
 REPORT = _stage("report", "One self-contained HTML page (or Markdown, LaTeX) for runs.", SHOW)
 AUDIT = _stage("audit", "Arithmetic check of a published results table.", SHOW)
+CHECKLIST = _stage("checklist", "A journal's checklist, answered from a run.", SHOW)
 EXPORT = _stage("export", "ONNX, pt2 or a browser page, checked against the network.", SHIP)
 PROFILE = _stage("profile", "Honest costs: parameters, MACs, scan, latency, memory.", WORK)
 MODELS = _stage("models", "Trained networks in the box: list, card, pack.", SHIP, "app")

@@ -32,6 +32,7 @@ class Column:
     ranked: bool = True  # False: its figures are not comparable between the rows
     plain: str = ""  # a few words for a reader in a hurry
     value: Callable[[dict[str, Any]], float | None] | None = None  # of another distribution
+    width: str = ""  # of a column of sentences, in LaTeX
 
 
 HOW = {
@@ -264,7 +265,7 @@ LATEX = str.maketrans(
 
 def as_latex(table: Table) -> str:
     """The table as LaTeX (package booktabs)."""
-    layout = "".join("r" if column.numeric else "l" for column in table.columns)
+    layout = "".join(map(_layout, table.columns))
     body = _text_table(
         table,
         lambda cells: " & ".join(cells) + r" \\",
@@ -273,6 +274,12 @@ def as_latex(table: Table) -> str:
     )
     lines = [rf"\begin{{tabular}}{{{layout}}}", r"\toprule", body.rstrip(), r"\bottomrule"]
     return "\n".join([*lines, r"\end{tabular}"]) + "\n"
+
+
+def _layout(column: Column) -> str:
+    if column.width:
+        return rf"p{{{column.width}}}"
+    return "r" if column.numeric else "l"
 
 
 def _latex(cell: Cell) -> str:
