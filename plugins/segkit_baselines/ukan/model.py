@@ -30,6 +30,21 @@ def splines(x: Tensor, knots: Tensor) -> Tensor:
     return basis
 
 
+def through(values: Tensor, knots: Tensor) -> Tensor:
+    """The smallest splines (…, 8) through the values (6, …) at the inner knots.
+
+    Summed knot by knot: a matrix product or a solver rounds by where the memory lies, and the same
+    seed would start from other bits.
+    """
+    exact = knots.double()
+    at_knots = splines(exact[:, ORDER:-ORDER].t(), exact)[:, 0]  # (6, 8)
+    solver = torch.linalg.pinv(at_knots).to(values)  # (8, 6)
+    fitted = torch.zeros(*values.shape[1:], SPLINES, dtype=values.dtype)
+    for column, value in zip(solver.t(), values, strict=True):
+        fitted += column * value.unsqueeze(-1)
+    return fitted
+
+
 class KANLinear(nn.Module):
     """Every output is a sum of learned functions of the inputs: SiLU and splines."""
 
@@ -51,11 +66,8 @@ class KANLinear(nn.Module):
             nn.init.kaiming_uniform_(weight, a=math.sqrt(5))
         if self.grid.is_meta:
             return
-        inner = self.grid[:1, ORDER:-ORDER]  # (1, 6)
-        at_knots = splines(inner.t(), self.grid[:1])[:, 0]  # (6, 8)
-        noise = (torch.rand(INNER + 1, self.spline_weight[..., 0].numel()) - 0.5) * 2 * NOISE
-        fitted = torch.linalg.lstsq(at_knots, noise.to(at_knots)).solution  # (8, out*in)
-        self.spline_weight.copy_(fitted.t().view_as(self.spline_weight))
+        noise = (torch.rand(INNER + 1, *self.base_weight.shape) - 0.5) * 2 * NOISE
+        self.spline_weight.copy_(through(noise.to(self.grid), self.grid[:1]))
 
     def forward(self, x: Tensor) -> Tensor:
         smooth = F.linear(F.silu(x), self.base_weight)

@@ -289,3 +289,28 @@ def test_pixels_of_one_parity_see_one_another():
     moved = (block(changed) - block(x)).abs().sum(1)[0] > 1e-9
     assert moved[1::2, ::2].all()
     assert moved.sum() == 6
+
+
+def test_splines_start_from_the_same_bits_wherever_memory_lies() -> None:
+    from segkit_baselines.ukan.model import KANLinear
+
+    held, starts = [], []
+    for step in range(12):
+        held.append(torch.empty(4 * step + 1))  # the next tensors lie elsewhere
+        torch.manual_seed(0)
+        starts.append(KANLinear(160, 160).spline_weight)
+        held.append(starts[-1])
+    assert all(torch.equal(starts[0], start) for start in starts[1:])
+
+
+def test_splines_start_through_small_noise() -> None:
+    from segkit_baselines.ukan.model import INNER, NOISE, ORDER, KANLinear, splines, through
+
+    knots = KANLinear(1, 1).grid
+    values = (torch.rand(INNER + 1, 3, 5) - 0.5) * 2 * NOISE
+    at = splines(knots[0, ORDER:-ORDER, None].double(), knots.double())[:, 0]  # (6, 8)
+    fitted = through(values, knots)
+    back = (at.float() @ fitted.flatten(0, 1).t()).view_as(values)
+    torch.testing.assert_close(back[:-1], values[:-1], atol=1e-6, rtol=0)
+    smallest = torch.linalg.lstsq(at, values.flatten(1).double(), driver="gelsd").solution
+    torch.testing.assert_close(fitted.flatten(0, 1).t(), smallest.float(), atol=1e-6, rtol=0)
