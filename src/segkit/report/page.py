@@ -46,7 +46,7 @@ def _render(entries: Sequence[Entry], each: int, words: str = "plain") -> str:
     contents: dict[str, Any] = {
         "result": sections.result(entries, table, compared),
         "matrix": sections.matrix(entries),
-        "charts": _charts(entries),
+        "charts": drawn_charts(entries),
         "cases": _cases(entries, each),
         "maps": _maps(entries) if each else None,
         "classes": classes.section(entries),
@@ -109,7 +109,8 @@ def _lead(entries: Sequence[Entry]) -> str:
     )
 
 
-def _charts(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+def drawn_charts(entries: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The charts that these runs have data for: title, svg, caption."""
     makers = (_bubbles, _dice_curves, _loss_curves, _distribution, _calibration)
     found = [chart for maker in makers if (chart := maker(entries)) is not None]
     return [{"names": [name for name, _ in chart["series"]], **chart} for chart in found]
