@@ -26,6 +26,14 @@ WEB = Exporter(
     extra="web",
     requires=("onnx", "onnxruntime", "onnxscript"),
 )
+BIOIMAGEIO = Exporter(
+    name="bioimageio",
+    summary="A bioimage.io package (.zip) for QuPath, ilastik, deepImageJ and bioimageio.core.",
+    make="segkit_export.bioimageio_format:BioimageioFormat",
+    suffix=".zip",
+    extra="export",
+    requires=("onnx", "onnxruntime", "onnxscript"),
+)
 OPENVINO = Exporter(
     name="openvino",
     summary="OpenVINO IR (.xml and .bin) for Intel processors.",

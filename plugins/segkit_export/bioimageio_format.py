@@ -1,0 +1,175 @@
+"""A bioimage.io package: rdf.yaml, the ONNX graph and test tensors in one .zip, for QuPath,
+ilastik, deepImageJ and bioimageio.core. Pictures go in as 8-bit RGB: normalising is in the graph.
+
+The test tensors are drawn, never a picture of the training data: the package may go anywhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import yaml
+from onnx.inliner import inline_local_functions
+
+from segkit.engine.exporting.export import ExportOptions
+from segkit.engine.exporting.parity import Runner
+from segkit.engine.exporting.subject import Subject
+from segkit_export.onnx_format import add_metadata, convert, facts, session_runner
+
+FORMAT = "0.5.4"  # of the description
+WEIGHTS, INPUT, OUTPUT, README = "weights.onnx", "test_input.npy", "test_output.npy", "README.md"
+NOT_IN_A_NAME = re.compile(r"[^\w +().,-]|_(?=_)")
+
+
+class BioimageioFormat:
+    """`segkit export … --to bioimageio`."""
+
+    precisions: tuple[str, ...] = ("float32",)
+    inside = True
+    fixed = False
+
+    def file_name(self, stem: str, options: ExportOptions) -> str:
+        return f"{stem}.bioimageio.zip"
+
+    def write(self, subject: Subject, path: Path, options: ExportOptions) -> dict[str, Any]:
+        """Graph, tensors and texts first; the description names each with its SHA-256."""
+        model = convert(subject)
+        add_metadata(model, subject)
+        graph = inline_local_functions(model)  # readers are not asked to know functions
+        picture = drawn_picture(subject.size)
+        files = {
+            WEIGHTS: graph.SerializeToString(),
+            INPUT: _npy(picture),
+            OUTPUT: _npy(probabilities(subject.logits(picture))),
+            README: _readme(subject).encode(),
+        }
+        described = description(subject, files, opset(graph))
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
+            for name, data in {"rdf.yaml": text.encode(), **files}.items():
+                archive.writestr(zipfile.ZipInfo(name), data)  # no date: the same file twice
+        return facts(model)
+
+    def load(self, path: Path, options: ExportOptions) -> Runner:
+        """The graph inside, by ONNX Runtime on the CPU."""
+        with zipfile.ZipFile(path) as archive:
+            return session_runner(archive.read(WEIGHTS))
+
+
+def description(subject: Subject, files: dict[str, bytes], version: int) -> dict[str, Any]:
+    """rdf.yaml."""
+    card = subject.card
+    found: dict[str, Any] = {
+        "type": "model",
+        "format_version": FORMAT,
+        "name": _name(str(card.get("run") or card["architecture"])),
+        "description": f"{card['summary']} {card['notice']}",
+        "documentation": README,
+        "tags": ["segkit", "semantic-segmentation", "2d", "rgb", str(card["architecture"])],
+        "inputs": [_input(subject, files)],
+        "outputs": [_output(subject, files)],
+        "weights": {"onnx": {**_file(WEIGHTS, files), "opset_version": version}},
+        "config": {"segkit": {"producer": card["producer"], "threshold": card["threshold"]}},
+    }
+    if card.get("paper"):
+        found["cite"] = [{"text": str(card["paper"]), **_where(card)}]
+    return found
+
+
+def _name(text: str) -> str:
+    """The form wants 5 to 128 plain characters."""
+    return f"segkit {NOT_IN_A_NAME.sub('-', text)}"[:128]
+
+
+def _where(card: dict[str, Any]) -> dict[str, str]:
+    """The form wants a DOI or an address."""
+    return {"url": str(card.get("url") or "https://github.com/segkit/segkit")}
+
+
+def _input(subject: Subject, files: dict[str, bytes]) -> dict[str, Any]:
+    channels = {"type": "channel", "channel_names": ["red", "green", "blue"]}
+    return {
+        "id": "image",
+        "description": f"An RGB picture, brought to this size by '{subject.card['resize']}'",
+        "axes": [{"type": "batch"}, *_plane(subject.size), channels],
+        "test_tensor": _file(INPUT, files),
+        "data": {"type": "uint8", "range": [0, 255]},
+    }
+
+
+def _output(subject: Subject, files: dict[str, bytes]) -> dict[str, Any]:
+    classes = [NOT_IN_A_NAME.sub("-", name) for name in subject.card["classes"]]
+    names = classes if _several(subject) else classes[1:2] or ["foreground"]
+    channels = {"type": "channel", "channel_names": names}
+    last = {"id": "softmax", "kwargs": {"axis": "channel"}} if _several(subject) else None
+    return {
+        "id": "probability",
+        "description": f"Foreground is above {subject.card['threshold']}; of classes the largest",
+        "axes": [{"type": "batch"}, channels, *_plane(subject.size)],
+        "test_tensor": _file(OUTPUT, files),
+        "data": {"type": "float32", "range": [0.0, 1.0]},
+        "postprocessing": [last or {"id": "sigmoid"}],
+    }
+
+
+def _several(subject: Subject) -> bool:
+    return int(subject.card["config"]["num_classes"]) > 1
+
+
+def _plane(size: tuple[int, int]) -> list[dict[str, Any]]:
+    """Rows and columns at the size that the network was trained at."""
+    return [{"type": "space", "id": axis, "size": n} for axis, n in zip("yx", size, strict=True)]
+
+
+def _file(name: str, files: dict[str, bytes]) -> dict[str, str]:
+    return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """What the package's postprocessing gives, (B, C, H, W)."""
+    if logits.shape[1] == 1:
+        return (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
+    shifted = np.exp(logits - logits.max(1, keepdims=True))
+    return (shifted / shifted.sum(1, keepdims=True)).astype(np.float32)
+
+
+def drawn_picture(size: tuple[int, int]) -> np.ndarray:
+    """A dark blob with a soft rim on a light ground, uint8 (1, H, W, 3)."""
+    rows, columns = (np.linspace(-1, 1, n) for n in size)
+    near = np.exp(-4 * (rows[:, None] ** 2 + 1.5 * columns[None] ** 2) ** 2)
+    wave = 6 * np.sin(9 * rows[:, None] + 7 * columns[None])
+    tones = np.array([205.0, 165.0, 150.0]) - near[..., None] * np.array([120.0, 105.0, 95.0])
+    return np.clip(tones + wave[..., None], 0, 255).astype(np.uint8)[None]
+
+
+def opset(model: onnx.ModelProto) -> int:
+    """The version of the standard operators."""
+    return next(int(one.version) for one in model.opset_import if one.domain in ("", "ai.onnx"))
+
+
+def _npy(array: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def _readme(subject: Subject) -> str:
+    card = subject.card
+    height, width = subject.size
+    classes = ", ".join(card["classes"])
+    return (
+        f"# {card.get('run') or card['architecture']}\n\n{card['summary']} {card['notice']}\n\n"
+        f"Bring a whole picture to {height} by {width} pixels ({card['resize']}), 8-bit RGB, rows "
+        "and columns before channels; normalisation is part of the graph. Tiles of a larger "
+        "picture are not what it was trained on. "
+        f"Classes: {classes}. Threshold: {card['threshold']}.\n\n"
+        "The licence of the weights is for its owner to add. Made by "
+        f"{card['producer']}.\n"
+    )
