@@ -23,7 +23,6 @@ VARIANTS = [
 
 # their exports have not been through the gate yet: named here, so that nobody takes them for proven
 UNPROVEN = {
-    "hvmunet",
     "mhorunet",  # torch.onnx raises a ConversionError while it translates the program
     "rwkv_unet",
     "rwkv_unet_t",  # refused: one pixel of 64x64 flips, 0.024 % where the bound is 0.01 %
