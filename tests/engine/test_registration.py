@@ -6,6 +6,9 @@ import pytest
 import short_runs
 
 from segkit.engine import registration
+from segkit.engine.exporting.subject import find_subject
+from segkit.engine.predicting.predictor import load_segmenter
+from segkit.engine.predicting.predictor import registered as told
 from segkit.engine.runs import open_run
 from segkit.errors import UsageError
 
@@ -60,3 +63,14 @@ def test_going_on_keeps_the_registration_and_another_one_is_refused(registered):
 def test_an_empty_registration_is_refused(text, least):
     with pytest.raises(UsageError):
         registration.check(text, least)
+
+
+def test_what_is_exported_and_what_predicts_say_it(registered):
+    folder = registered.path
+    said = registration.statement(registered)
+    assert said
+    assert find_subject(str(folder), fold=0).card["registered"] == said
+    assert told(folder, load_segmenter(folder)) == said
+    (folder / registration.FILE).unlink()
+    assert find_subject(str(folder), fold=0).card["registered"] is None
+    assert told(folder, load_segmenter(folder)) == ""

@@ -73,6 +73,8 @@ def command(
         console.warn(f"{target} is an architecture: the weights are untrained")
     elif subject.images is None:
         console.note("The run's data are not here: checked on drawn pictures only.")
+    if subject.card.get("registered"):
+        console.note(subject.card["registered"])
     options = ExportOptions(precision, preprocess, tolerance, single_file)
     if to == "web":
         subject = replace(subject, card=subject.card | {"precision": precision})

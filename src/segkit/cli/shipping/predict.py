@@ -95,7 +95,7 @@ def command(
         return _in_parts(model, sources, out, wishes, (on, cluster, processes), json)
     from segkit.engine.predicting import formats
     from segkit.engine.predicting.folder import PredictJob, find_pictures, run_job
-    from segkit.engine.predicting.predictor import Sliding, load_segmenter
+    from segkit.engine.predicting.predictor import Sliding, load_segmenter, registered
 
     wanted = formats.check([name.strip() for name in also.split(",") if name.strip()])
     window = Sliding(overlap, scale, batch) if sliding else None
@@ -113,7 +113,7 @@ def command(
         done = list(_counted(run_job(segmenter, pictures, job), ticker))
     if promised is not None and promised.warning:
         _console.warn(promised.warning)
-    return _tell(model, done, job, json)
+    return _tell(model, done, job, registered(model, segmenter), json)
 
 
 def _in_parts(
@@ -212,7 +212,9 @@ def _counted(results: Iterable[PictureDone], ticker: _console.Ticker) -> Iterabl
         yield done
 
 
-def _tell(model: Path, done: list[PictureDone], job: PredictJob, json: bool) -> int:
+def _tell(
+    model: Path, done: list[PictureDone], job: PredictJob, registered: str, json: bool
+) -> int:
     rows = [row for one in done for row in one.rows]
     skipped = [one for one in done if one.error]
     for one in skipped:
@@ -222,6 +224,7 @@ def _tell(model: Path, done: list[PictureDone], job: PredictJob, json: bool) -> 
             {
                 "model": str(model),
                 "out": str(job.out),
+                "registered": registered or None,
                 "n": len(done) - len(skipped),
                 "predictions": rows,
                 "skipped": [{"file": str(s.picture.path), "reason": s.error} for s in skipped],
@@ -229,6 +232,8 @@ def _tell(model: Path, done: list[PictureDone], job: PredictJob, json: bool) -> 
         )
     else:
         _summary(rows, len(done) - len(skipped), job)
+        if registered:
+            _console.note(registered)
     if not skipped:
         return 0
     raise SegkitError(

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from segkit import __version__, build, plugins
 from segkit.api import Architecture
 from segkit.data.normalise import normalise
-from segkit.engine import register
+from segkit.engine import register, registration
 from segkit.engine.certificate import Certificate
 from segkit.engine.runs import Run, open_run
 from segkit.errors import SegkitError, UsageError, nearest
@@ -146,6 +146,7 @@ def of_run(run: Run, fold: int, size: tuple[int, int] | None, count: int) -> Sub
         "licence": run.card.get("licence", ""),
         "citation": run.card.get("citation", ""),
         "selection": run.selection,
+        "registered": registration.statement(run) or None,
         "normalise": recipe.data.normalise,
         "colour": recipe.data.colour,
         "resize": recipe.data.resize,

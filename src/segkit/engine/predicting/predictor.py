@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from segkit.data.geometry import Geometry, fit
-from segkit.engine import register
+from segkit.engine import register, registration
 from segkit.engine.predicting.masks import foreground, masks_from
 from segkit.engine.predicting.opening import Picture, as_picture, open_picture, restore
 from segkit.engine.predicting.sliding import Sliding, as_numpy, slide
@@ -85,6 +85,17 @@ def load_segmenter(
     why = "it is no run folder and no .onnx file" if path.exists() else "there is no such file"
     cure = register.hint(path) or "`segkit runs` and `segkit models list` say what there is."
     raise UsageError(f"{path} cannot predict", why, cure)
+
+
+def registered(model: Path | str, segmenter: Any) -> str:
+    """What a run's registration says; of an exported file, what its card says; else empty."""
+    path = register.place(model)
+    if (path / registration.FILE).is_file():
+        from segkit.engine.runs import open_run
+
+        return registration.statement(open_run(path))
+    said = getattr(segmenter, "card", {}).get("registered")
+    return said if isinstance(said, str) else ""
 
 
 def predict(
