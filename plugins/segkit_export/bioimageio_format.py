@@ -1,7 +1,7 @@
 """A bioimage.io package: rdf.yaml, the ONNX graph and test tensors in one .zip, for QuPath,
 ilastik, deepImageJ and bioimageio.core. Pictures go in as 8-bit RGB: normalising is in the graph.
 
-The test tensors are drawn, never a picture of the training data: the package may go anywhere.
+Test tensors and cover are drawn, never a picture of the training data: the package may go anywhere.
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ import numpy as np
 import onnx
 import yaml
 from onnx.inliner import inline_local_functions
+from PIL import Image
 
 from segkit.engine.exporting.export import ExportOptions
 from segkit.engine.exporting.parity import Runner
 from segkit.engine.exporting.subject import Subject
+from segkit.engine.predicting.masks import masks_from
+from segkit.engine.predicting.outputs import overlay
 from segkit_export.onnx_format import add_metadata, convert, facts, session_runner
 
 FORMAT = "0.5.4"  # of the description
 WEIGHTS, INPUT, OUTPUT, README = "weights.onnx", "test_input.npy", "test_output.npy", "README.md"
+COVER, SIDE = "cover.png", 256  # the picture, and beside it the picture with its mask on it
 NOT_IN_A_NAME = re.compile(r"[^\w +().,-]|_(?=_)")
 
 
@@ -44,10 +48,12 @@ class BioimageioFormat:
         add_metadata(model, subject)
         graph = inline_local_functions(model)  # readers are not asked to know functions
         picture = drawn_picture(subject.size)
+        answer = probabilities(subject.logits(picture))
         files = {
             WEIGHTS: graph.SerializeToString(),
             INPUT: _npy(picture),
-            OUTPUT: _npy(probabilities(subject.logits(picture))),
+            OUTPUT: _npy(answer),
+            COVER: cover(picture[0], masks_from(answer, subject.card["threshold"])[0]),
             README: _readme(subject).encode(),
         }
         described = description(subject, files, opset(graph))
@@ -72,25 +78,23 @@ def description(subject: Subject, files: dict[str, bytes], version: int) -> dict
         "name": _name(str(card.get("run") or card["architecture"])),
         "description": f"{card['summary']} {card['notice']}",
         "documentation": README,
+        "covers": [_file(COVER, files)],
         "tags": ["segkit", "semantic-segmentation", "2d", "rgb", str(card["architecture"])],
         "inputs": [_input(subject, files)],
         "outputs": [_output(subject, files)],
         "weights": {"onnx": {**_file(WEIGHTS, files), "opset_version": version}},
         "config": {"segkit": {"producer": card["producer"], "threshold": card["threshold"]}},
     }
-    if card.get("paper"):
-        found["cite"] = [{"text": str(card["paper"]), **_where(card)}]
+    if card["paper_url"]:  # the form takes no paper without an address
+        found["cite"] = [{"text": card["paper"], "url": card["paper_url"]}]
+    if card.get("weights_licence"):
+        found["license"] = card["weights_licence"]
     return found
 
 
 def _name(text: str) -> str:
     """The form wants 5 to 128 plain characters."""
     return f"segkit {NOT_IN_A_NAME.sub('-', text)}"[:128]
-
-
-def _where(card: dict[str, Any]) -> dict[str, str]:
-    """The form wants a DOI or an address."""
-    return {"url": str(card.get("url") or "https://github.com/segkit/segkit")}
 
 
 def _input(subject: Subject, files: dict[str, bytes]) -> dict[str, Any]:
@@ -154,10 +158,28 @@ def opset(model: onnx.ModelProto) -> int:
     return next(int(one.version) for one in model.opset_import if one.domain in ("", "ai.onnx"))
 
 
+def cover(picture: np.ndarray, mask: np.ndarray) -> bytes:
+    """PNG: the test picture, and beside it the picture with the network's mask on it."""
+    halves = [
+        Image.fromarray(one).resize((SIDE, SIDE)) for one in (picture, overlay(picture, mask))
+    ]
+    buffer = io.BytesIO()
+    Image.fromarray(np.hstack([np.asarray(half) for half in halves])).save(buffer, "png")
+    return buffer.getvalue()
+
+
 def _npy(array: np.ndarray) -> bytes:
     buffer = io.BytesIO()
     np.save(buffer, array)
     return buffer.getvalue()
+
+
+def _licences(card: dict[str, Any]) -> str:
+    weights = card.get("weights_licence") or "for their owner to add"
+    data = card.get("licence") if card["trained"] else None
+    return f"Licence of the weights: {weights}." + (
+        f" Of the training data: {data}." if data else ""
+    )
 
 
 def _readme(subject: Subject) -> str:
@@ -170,6 +192,8 @@ def _readme(subject: Subject) -> str:
         "and columns before channels; normalisation is part of the graph. Tiles of a larger "
         "picture are not what it was trained on. "
         f"Classes: {classes}. Threshold: {card['threshold']}.\n\n"
-        "The licence of the weights is for its owner to add. Made by "
-        f"{card['producer']}.\n"
+        f"{_licences(card)} Made by {card['producer']}.\n\n"
+        "## Validation\n\nBefore it was packed, the graph's logits were held against those of the "
+        "PyTorch network. The test tensors are of a drawn picture: they show that a program "
+        "computes this network, not that the network suits pictures of yours.\n"
     )

@@ -11,9 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
+from segkit import build
 from segkit.engine.exporting.export import export
-from segkit.engine.exporting.subject import Subject, of_architecture, with_preprocessing
+from segkit.engine.exporting.subject import (
+    Subject,
+    find_subject,
+    of_architecture,
+    with_preprocessing,
+)
 from segkit_export import bioimageio_format as form
 
 pytest.importorskip("onnxscript")
@@ -60,6 +67,30 @@ def test_every_file_has_its_checksum(made: tuple[Subject, Path]) -> None:
     for part in parts:
         assert hashlib.sha256(files[part["source"]]).hexdigest() == part["sha256"]
     assert described["documentation"] in files
+
+
+def test_the_cover_shows_the_mask(made: tuple[Subject, Path]) -> None:
+    picture, mask = np.full((64, 96, 3), 90, np.uint8), np.zeros((64, 96), np.uint8)
+    mask[20:40, 30:60] = 1
+    shown = np.asarray(Image.open(io.BytesIO(form.cover(picture, mask))))
+    assert shown.shape == (256, 512, 3)
+    assert (shown[:, :256] == 90).all()
+    assert (shown[60:180, 256:] != 90).any()
+    assert (shown[:40, 256:] == 90).all()
+    files = contents(made[1])
+    assert yaml.safe_load(files["rdf.yaml"])["covers"][0]["source"] in files
+
+
+def test_what_is_known_of_paper_and_licence_is_said(made: tuple[Subject, Path]) -> None:
+    described = yaml.safe_load(contents(made[1])["rdf.yaml"])
+    paper = build.architecture(made[0].card["architecture"]).paper
+    assert paper is not None
+    assert described["cite"][0]["url"] == paper.url
+    assert "license" not in described  # nobody has said it
+    tiny = find_subject("dermoscopy-tiny", count=0)
+    assert tiny.card["weights_licence"] == "CC0-1.0"
+    files = dict.fromkeys((form.WEIGHTS, form.INPUT, form.OUTPUT, form.COVER), b"")
+    assert form.description(tiny, files, 20)["license"] == "CC0-1.0"
 
 
 def test_a_reader_gets_the_masks_of_the_network(made: tuple[Subject, Path]) -> None:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from segkit import __version__, build, plugins
+from segkit import __version__, build, paths, plugins
 from segkit.api import Architecture
 from segkit.data.normalise import normalise
-from segkit.engine import register, registration
+from segkit.engine import hub, register, registration
 from segkit.engine.certificate import Certificate
 from segkit.engine.runs import Run, open_run
 from segkit.errors import SegkitError, UsageError, nearest
@@ -153,6 +153,8 @@ def of_run(run: Run, fold: int, size: tuple[int, int] | None, count: int) -> Sub
         "threshold": recipe.evaluate.threshold,
         "classes": list(run.card["classes"]),
     }
+    if (run.path / hub.DESCRIPTION).is_file():  # a trained network says under which it is given
+        card["weights_licence"] = paths.read_json(run.path / hub.DESCRIPTION).get("licence", "")
     images, masks = validation_pictures(run, fold, count)
     return Subject(run.load_model(fold), card, images, masks)
 
@@ -167,6 +169,7 @@ def _card(
         "architecture": name,
         "summary": value.summary,
         "paper": f"{value.paper.title} ({value.paper.year})" if value.paper else "",
+        "paper_url": value.paper.url if value.paper else "",
         "config": dict(config),
         "size": [int(side) for side in size],
         "fixed_size": only is not None,
