@@ -33,6 +33,11 @@ def is_name(target: Path | str) -> bool:
     return not is_run and str(target) in plugins.discover("models")
 
 
+def is_packed(target: Path | str) -> bool:
+    """Whether it answers by its packed graph: a name, an address, or a folder as they stand for."""
+    return is_name(target) or (Path(target) / hub.DESCRIPTION).is_file()
+
+
 def place(target: Path | str) -> Path:
     """The run folder that a path, a trained network's name or its hf:// address stands for."""
     if hub.is_address(target):

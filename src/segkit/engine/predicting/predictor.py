@@ -71,7 +71,7 @@ def load_segmenter(
     another device or a fold of its own the network itself is loaded.
     """
     path = register.place(model)
-    packed = register.is_name(model) and device in ("auto", "cpu") and fold == "all"
+    packed = register.is_packed(model) and device in ("auto", "cpu") and fold == "all"
     if packed and (path / register.GRAPH).is_file():
         path = path / register.GRAPH
     if path.is_dir():
