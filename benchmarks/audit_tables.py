@@ -6,7 +6,8 @@ The networks in the box predict the test parts that they were never trained on (
 both must be prepared at 256 pixels). Runs are these predictions at several thresholds, with and
 without flips and cleaning; tables are made of 3 to 8 of them on 10 to all pictures by the code
 behind `segkit report --format md|latex|csv`. None may give a finding; planted mixtures and errors
-must. Prints the rates as Markdown.
+must. For what was missed, pictures are looked for that print the same table (audit_witness): where
+there are some, no reader could have known. Prints the rates as Markdown.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 from benchmarks.audit_errors import ERRORS, MIXTURES, Planted
+from benchmarks.audit_witness import witness
 
 from segkit import paths
 from segkit.data.splitting.groups import groups_of
@@ -34,6 +36,7 @@ from segkit.engine.predicting.segmenter import Segmenter
 from segkit.engine.runs import open_run
 from segkit.metrics import cases
 from segkit.metrics.auditing.audit import audit_text
+from segkit.metrics.auditing.tables import parse_table
 from segkit.report.text import as_text
 
 NETWORKS = {"isic2017": "dermoscopy", "dsb2018": "nuclei"}
@@ -229,6 +232,8 @@ def planted_rates(
             seen = bool(findings(text))
             rate["found"] += seen
             if not seen:
+                rows = [row for row in parse_table(text).rows if row.aggregation != "pooled"]
+                rate["possible"] += all(witness(row) is not None for row in rows)
                 paths.write_text(work / "missed" / f"{kind[:40]}-{number}.txt", text)
     return rates
 
@@ -248,10 +253,10 @@ def main() -> None:
     for title, planted in (("mixtures", MIXTURES), ("errors", ERRORS)):
         rates = planted_rates(planted, asked.work, asked.tables)
         total = sum((rate for rate in rates.values()), Counter[str]())
-        print(f"\n| {title} | planted | found |\n|---|---:|---:|")
+        print(f"\n| {title} | planted | found | missed, but possible |\n|---|---:|---:|---:|")
         for kind, rate in rates.items():
-            print(f"| {kind} | {rate['planted']} | {rate['found']} |")
-        print(f"| all | {total['planted']} | {total['found']} |")
+            print(f"| {kind} | {rate['planted']} | {rate['found']} | {rate['possible']} |")
+        print(f"| all | {total['planted']} | {total['found']} | {total['possible']} |")
 
 
 if __name__ == "__main__":
