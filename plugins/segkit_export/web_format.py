@@ -95,12 +95,17 @@ def page(card: dict[str, Any], assets: dict[str, bytes]) -> str:
         "FACTS": "".join(_fact(name, value) for name, value in facts_of(card)),
         "NOTICE": html.escape(card["notice"]),
         "RUNTIME": web_runtime.VERSION,
-        "CARD": json.dumps(card, ensure_ascii=False).replace("<", "\\u003c"),
+        "CARD": json.dumps(_without_addresses(card), ensure_ascii=False).replace("<", "\\u003c"),
         "CSS": _text("page.css"),
         "SCRIPT": "\n".join(_text(f"{name}.js") for name in SCRIPTS),
         "ASSETS": "\n".join(scripts),
     }
     return re.sub(r"\{\{([A-Z]+)\}\}", lambda match: parts[match[1]], _text("page.html"))
+
+
+def _without_addresses(card: dict[str, Any]) -> dict[str, Any]:
+    """The page names no address: who reads its source sees that nothing is asked of anybody."""
+    return {name: value for name, value in card.items() if name != "paper_url"}
 
 
 def title(card: dict[str, Any]) -> str:
