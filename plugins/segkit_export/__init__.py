@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from segkit.api import Exporter
 
+GRAPH = ("onnx", "onnxruntime", "onnxscript")  # to write an ONNX graph and to check it
+
 ONNX = Exporter(
     name="onnx",
     summary="ONNX with dynamic batch and size; card, preprocessing and threshold in the metadata.",
     make="segkit_export.onnx_format:OnnxFormat",
     suffix=".onnx",
     extra="export",
-    requires=("onnx", "onnxruntime", "onnxscript"),
+    requires=GRAPH,
 )
 PT2 = Exporter(
     name="pt2",
@@ -24,7 +26,7 @@ WEB = Exporter(
     make="segkit_export.web_format:WebFormat",
     suffix="",
     extra="web",
-    requires=("onnx", "onnxruntime", "onnxscript"),
+    requires=GRAPH,
 )
 BIOIMAGEIO = Exporter(
     name="bioimageio",
@@ -32,7 +34,7 @@ BIOIMAGEIO = Exporter(
     make="segkit_export.bioimageio_format:BioimageioFormat",
     suffix=".zip",
     extra="export",
-    requires=("onnx", "onnxruntime", "onnxscript"),
+    requires=GRAPH,
 )
 OPENVINO = Exporter(
     name="openvino",

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import yaml
 from onnx.inliner import inline_local_functions
 from PIL import Image
@@ -23,6 +22,7 @@ from segkit.engine.exporting.export import ExportOptions
 from segkit.engine.exporting.parity import Runner
 from segkit.engine.exporting.subject import Subject
 from segkit.engine.predicting.masks import masks_from
+from segkit.engine.predicting.onnx_runtime import probabilities_of
 from segkit.engine.predicting.outputs import overlay
 from segkit_export.onnx_format import add_metadata, convert, facts, session_runner
 
@@ -48,7 +48,7 @@ class BioimageioFormat:
         add_metadata(model, subject)
         graph = inline_local_functions(model)  # readers are not asked to know functions
         picture = drawn_picture(subject.size)
-        answer = probabilities(subject.logits(picture))
+        answer = probabilities_of(subject.logits(picture))
         files = {
             WEIGHTS: graph.SerializeToString(),
             INPUT: _npy(picture),
@@ -56,12 +56,13 @@ class BioimageioFormat:
             COVER: cover(picture[0], masks_from(answer, subject.card["threshold"])[0]),
             README: _readme(subject).encode(),
         }
-        described = description(subject, files, opset(graph))
+        known = facts(model)
+        described = description(subject, files, known["opset"])
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             text = yaml.safe_dump(described, sort_keys=False, allow_unicode=True)
             for name, data in {"rdf.yaml": text.encode(), **files}.items():
                 archive.writestr(zipfile.ZipInfo(name), data)  # no date: the same file twice
-        return facts(model)
+        return known
 
     def load(self, path: Path, options: ExportOptions) -> Runner:
         """The graph inside, by ONNX Runtime on the CPU."""
@@ -136,14 +137,6 @@ def _file(name: str, files: dict[str, bytes]) -> dict[str, str]:
     return {"source": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
 
 
-def probabilities(logits: np.ndarray) -> np.ndarray:
-    """What the package's postprocessing gives, (B, C, H, W)."""
-    if logits.shape[1] == 1:
-        return (1.0 / (1.0 + np.exp(-logits))).astype(np.float32)
-    shifted = np.exp(logits - logits.max(1, keepdims=True))
-    return (shifted / shifted.sum(1, keepdims=True)).astype(np.float32)
-
-
 def drawn_picture(size: tuple[int, int]) -> np.ndarray:
     """A dark blob with a soft rim on a light ground, uint8 (1, H, W, 3)."""
     rows, columns = (np.linspace(-1, 1, n) for n in size)
@@ -151,11 +144,6 @@ def drawn_picture(size: tuple[int, int]) -> np.ndarray:
     wave = 6 * np.sin(9 * rows[:, None] + 7 * columns[None])
     tones = np.array([205.0, 165.0, 150.0]) - near[..., None] * np.array([120.0, 105.0, 95.0])
     return np.clip(tones + wave[..., None], 0, 255).astype(np.uint8)[None]
-
-
-def opset(model: onnx.ModelProto) -> int:
-    """The version of the standard operators."""
-    return next(int(one.version) for one in model.opset_import if one.domain in ("", "ai.onnx"))
 
 
 def cover(picture: np.ndarray, mask: np.ndarray) -> bytes:

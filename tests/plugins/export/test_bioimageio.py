@@ -21,6 +21,7 @@ from segkit.engine.exporting.subject import (
     of_architecture,
     with_preprocessing,
 )
+from segkit.engine.predicting.onnx_runtime import probabilities_of
 from segkit_export import bioimageio_format as form
 
 pytest.importorskip("onnxscript")
@@ -112,7 +113,7 @@ def test_a_reader_gets_the_masks_of_the_network(made: tuple[Subject, Path]) -> N
     assert last["id"] == ("softmax" if several else "sigmoid")
     names = described["outputs"][0]["axes"][1]["channel_names"]
     assert len(names) == expected.shape[1]
-    np.testing.assert_allclose(form.probabilities(logits), expected, atol=1e-4)
+    np.testing.assert_allclose(probabilities_of(logits), expected, atol=1e-4)
     own = with_preprocessing(subject).logits(picture)
     mask, same = (x.argmax(1) if several else x > 0 for x in (own, logits))
     np.testing.assert_array_equal(mask, same)
