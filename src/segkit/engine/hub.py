@@ -62,11 +62,8 @@ def _folder(place: Place) -> Path:
     library = load_library("hf:// addresses")
     with told(place, library):
         if library.constants.HF_HUB_OFFLINE:
-            here = _snapshot(place, place.revision, library, here_only=True)
-        else:
-            here = _cached(place, place.revision, library) or _fetch(place, library)
-    check(here, str(place))
-    return here
+            return _snapshot(place, place.revision, library, here_only=True)
+        return _cached(place, place.revision, library) or _fetch(place, library)
 
 
 def load_library(purpose: str) -> Any:
@@ -85,11 +82,9 @@ def _cached(place: Place, revision: str | None, library: Any) -> Path | None:
     if not COMMIT.fullmatch(revision or ""):
         return None
     try:
-        here = _snapshot(place, revision, library, here_only=True)
-        check(here, str(place))
+        return _snapshot(place, revision, library, here_only=True)
     except (library.errors.LocalEntryNotFoundError, SegkitError):
         return None
-    return here
 
 
 def _fetch(place: Place, library: Any) -> Path:
@@ -113,11 +108,12 @@ def _fetch(place: Place, library: Any) -> Path:
 
 
 def _snapshot(place: Place, revision: str | None, library: Any, here_only: bool = False) -> Path:
-    """The files of the kinds that we read, from the cache or the hub."""
+    """The files of the kinds that we read, from the cache or the hub; each is checked."""
     wanted = {"allow_patterns": [f"*{kind}" for kind in KINDS], "ignore_patterns": [".*"]}
     found = library.snapshot_download(
         place.repository, revision=revision, local_files_only=here_only, **wanted
     )
+    check(Path(found), str(place))
     return Path(found)
 
 

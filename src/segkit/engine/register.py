@@ -49,7 +49,7 @@ def described(name: str) -> tuple[Path, dict[str, Any]]:
     """Folder and facts of a trained network by its name or address."""
     if hub.is_address(name):
         where = hub.folder(name)
-        return where, hub.check(where, name)
+        return where, paths.read_json(where / hub.DESCRIPTION)
     model = plugins.get("models", name)
     return folder(model), dataclasses.asdict(model)
 
