@@ -200,10 +200,8 @@ def _per_picture(
     values = _averaged(table[score.column][rows], where, len(ids))
     if not score.pooled:
         return values, mean_figure(values)
-    averaged = (_averaged(table[name][rows], where, len(ids)) for name in COUNTS)
-    parts = [
-        np.nan_to_num(column) for column in averaged
-    ]  # a picture that it has not counts nothing
+    averaged = [_averaged(table[name][rows], where, len(ids)) for name in COUNTS]
+    parts = np.nan_to_num(averaged)  # a picture without a row counts nothing
     return values, pooled_figure(Counts(*parts), METHODS.get(score.column, score.column))
 
 
